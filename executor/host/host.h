@@ -1,14 +1,13 @@
-// What the executor may do to the machine it runs on: floating addresses, their announcement, iptables.
-// The interface is implemented by LinuxHost (netlink, AF_PACKET, iptables-restore) and by a recording fake
-// in tests. Every act is idempotent; everything observed comes from the kernel, not from what was asked for.
-// All of it belongs to the event loop's thread; nothing here blocks for longer than a netlink round trip.
+// What the executor may do to the machine it runs on: floating addresses, their announcement,
+// iptables. The interface is implemented by LinuxHost (netlink, AF_PACKET, iptables-restore) and by
+// a recording fake in tests. Every act is idempotent; everything observed comes from the kernel,
+// not from what was asked for. All of it belongs to the event loop's thread; nothing here blocks
+// for longer than a netlink round trip.
 #ifndef HB_EXECUTOR_HOST_HOST_H_
 #define HB_EXECUTOR_HOST_HOST_H_
 
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -16,17 +15,9 @@
 #include "absl/status/statusor.h"
 #include "common/ip_address.h"
 #include "common/time.h"
+#include "executor/core/types.h"
 
 namespace hb::executor {
-
-// A floating address and the interface that carries it.
-struct Vip {
-  IpPrefix address;
-  std::string interface;
-
-  std::string ToString() const { return address.ToString() + " on " + interface; }
-  friend auto operator<=>(const Vip&, const Vip&) = default;
-};
 
 struct LinkState {
   bool exists = false;
@@ -39,29 +30,14 @@ struct LinkState {
   friend bool operator==(const LinkState&, const LinkState&) = default;
 };
 
-// Who may reach one of the node's own addresses; the rules of all clusters together.
-struct FirewallRules {
-  struct Protected {
-    std::set<IpPrefix> icmp_echo_sources;
-    bool restrict_icmp_echo = false;
-    // Port to those who may connect.
-    std::map<uint16_t, std::set<IpPrefix>> tcp_sources;
-    friend bool operator==(const Protected&, const Protected&) = default;
-  };
-  std::map<IpAddress, Protected> own_addresses;
-
-  bool empty() const { return own_addresses.empty(); }
-  friend bool operator==(const FirewallRules&, const FirewallRules&) = default;
-};
-
 class Host {
  public:
   virtual ~Host() = default;
 
-  // Puts the address on its interface for `valid_for` (rounded up to whole seconds, as the kernel counts;
-  // at least 1 s), or extends its lifetime if it is there; the kernel removes it by itself afterwards.
-  // IPv6 addresses are added without duplicate address detection. NotFound: no such interface;
-  // PermissionDenied; Unavailable: another refusal of the kernel.
+  // Puts the address on its interface for `valid_for` (rounded up to whole seconds, as the kernel
+  // counts; at least 1 s), or extends its lifetime if it is there; the kernel removes it by itself
+  // afterwards. IPv6 addresses are added without duplicate address detection. NotFound: no such
+  // interface; PermissionDenied; Unavailable: another refusal of the kernel.
   [[nodiscard]] virtual absl::Status AddVip(const Vip& vip, Duration valid_for) = 0;
 
   // Takes the address off its interface. Ok when it is not there, or the interface is not.
@@ -72,13 +48,16 @@ class Host {
 
   virtual LinkState Link(const std::string& interface) const = 0;
 
-  // Tells the LAN once where the address is: IPv4 a gratuitous ARP request and a reply, IPv6 an unsolicited
-  // neighbour advertisement with the override flag (RFC 5227 §2.3, RFC 4861 §7.2.6). Repeats are the caller's.
+  // Tells the LAN once where the address is: IPv4 a gratuitous ARP request and a reply, IPv6 an
+  // unsolicited neighbour advertisement with the override flag (RFC 5227 §2.3, RFC 4861 §7.2.6).
+  // Repeats are the caller's.
   [[nodiscard]] virtual absl::Status Announce(const Vip& vip) = 0;
 
-  // Makes hb's own chains hold exactly these rules (none: removes the chains), for iptables and ip6tables.
-  // `done` is called later, on the loop. One at a time; a newer call replaces one that still waits.
-  virtual void ApplyFirewall(const FirewallRules& rules, std::function<void(absl::Status)> done) = 0;
+  // Makes hb's own chains hold exactly these rules (none: removes the chains), for iptables and
+  // ip6tables. `done` is called later, on the loop. One at a time; a newer call replaces one that
+  // still waits.
+  virtual void ApplyFirewall(const FirewallRules& rules,
+                             std::function<void(absl::Status)> done) = 0;
 
   // Next hop of the default route with the lowest metric, IPv4 first. NotFound where there is none.
   virtual absl::StatusOr<IpAddress> DefaultGateway() const = 0;

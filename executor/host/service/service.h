@@ -1,48 +1,32 @@
-// A service that the node can run (httpd), whatever runs it: a child process of ours, or a systemd unit.
-// Starting and stopping take time and are asynchronous; the state is what was observed, and every change of
-// it is pushed at once. A service outlives the executor: a driver finds a running service again at its start.
-// Belongs to the event loop's thread.
+// A service that the node can run (httpd), whatever runs it: a child process of ours, or a systemd
+// unit. Starting and stopping take time and are asynchronous; the state is what was observed, and
+// every change of it is pushed at once. A service outlives the executor: a driver finds a running
+// service again at its start. Belongs to the event loop's thread.
 #ifndef HB_EXECUTOR_HOST_SERVICE_SERVICE_H_
 #define HB_EXECUTOR_HOST_SERVICE_SERVICE_H_
 
 #include <functional>
-#include <ostream>
-#include <string>
+
+#include "executor/core/types.h"
 
 namespace hb::executor {
-
-struct ServiceStatus {
-  enum class State {
-    kStopped,   // not running, and nothing went wrong (or not since it was stopped)
-    kStarting,  // not yet alive and checked
-    kRunning,   // alive, and its local checks pass
-    kFailing,   // alive, but a local check fails
-    kStopping,
-    kFailed,    // died by itself, or did not start
-  };
-  State state = State::kStopped;
-  std::string detail;  // for people: "exited with status 1"; empty when there is nothing to say
-
-  friend bool operator==(const ServiceStatus&, const ServiceStatus&) = default;
-};
-const char* ToString(ServiceStatus::State state);
-std::ostream& operator<<(std::ostream& out, const ServiceStatus& status);
 
 class Service {
  public:
   virtual ~Service() = default;
 
-  // Starts it unless it is starting or running. While it is stopping: starts it afterwards. The outcome is
-  // kRunning or kFailed, within the start timeout.
+  // Starts it unless it is starting or running. While it is stopping: starts it afterwards. The
+  // outcome is kRunning or kFailed, within the start timeout.
   virtual void Start() = 0;
 
-  // Stops it, gracefully, then firmly. The outcome is kStopped. Also from kFailed (the record of the failure
-  // is cleared). While it is starting: the start is given up.
+  // Stops it, gracefully, then firmly. The outcome is kStopped. Also from kFailed (the record of
+  // the failure is cleared). While it is starting: the start is given up.
   virtual void Stop() = 0;
 
   virtual const ServiceStatus& status() const = 0;
 
-  // `changed` is called on the loop after each change of status(), never from within Start() or Stop().
+  // `changed` is called on the loop after each change of status(), never from within Start() or
+  // Stop().
   virtual void OnChange(std::function<void()> changed) = 0;
 };
 

@@ -1,0 +1,72 @@
+#include "executor/core/lease.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace hb::executor {
+
+std::ostream& operator<<(std::ostream& out, const ReportId& id) {
+  return out << id.incarnation << "." << id.number;
+}
+
+absl::Status Lease::CheckEpoch(uint64_t epoch) const {
+  if (epoch >= highest_epoch_) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("epoch ", epoch, " is stale: epoch ", highest_epoch_, " has been seen here"));
+}
+
+void Lease::RaiseHighestEpoch(uint64_t epoch) { highest_epoch_ = std::max(highest_epoch_, epoch); }
+
+absl::Status Lease::Take(const Grant& grant, MonoTime now) {
+  if (grant.ttl <= absl::ZeroDuration() || grant.ttl > kMaxTtl) {
+    return absl::InvalidArgumentError(absl::StrCat("a lease of ", absl::FormatDuration(grant.ttl),
+                                                   " is not within (0, ",
+                                                   absl::FormatDuration(kMaxTtl), "]"));
+  }
+  if (absl::Status status = CheckEpoch(grant.epoch); !status.ok()) return status;
+  if (grant.answers < void_before_) {
+    return absl::FailedPreconditionError("the order answers a report from before the release");
+  }
+  if (grant.answers < newest_obeyed_) {
+    return absl::FailedPreconditionError("the order answers an older report than one obeyed");
+  }
+  const MonoTime end = grant.stamp + grant.ttl;
+  if (end <= now) {
+    return absl::FailedPreconditionError("the order came too late: its lease has run out already");
+  }
+  if (!taken_) witness_asked_ = MonoTime();
+  taken_ = true;
+  end_ = end;
+  ttl_ = grant.ttl;
+  epoch_ = grant.epoch;
+  RaiseHighestEpoch(grant.epoch);
+  newest_obeyed_ = grant.answers;
+  return absl::OkStatus();
+}
+
+void Lease::WitnessAnswered(MonoTime asked) {
+  // An answer extends what is held; it revives nothing.
+  if (taken_) witness_asked_ = std::max(witness_asked_, asked);
+}
+
+void Lease::GiveUp(ReportId next) {
+  taken_ = false;
+  void_before_ = std::max(void_before_, next);
+}
+
+MonoTime Lease::Until() const {
+  switch (policy_) {
+    case OnExpiry::kRelease:
+      return end_;
+    case OnExpiry::kWitness:
+      // At most ttl beyond the question of the last answer; before any answer the lease alone
+      // counts.
+      return witness_asked_ == MonoTime() ? end_ : std::max(end_, witness_asked_ + ttl_);
+    case OnExpiry::kHold:
+      return MonoTime::Infinite();
+  }
+  return end_;
+}
+
+}  // namespace hb::executor

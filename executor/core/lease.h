@@ -1,0 +1,89 @@
+// The lease of one cluster on one node: until when this node may answer for the cluster's VIPs, and
+// which orders still count. Design rules L1 (the lease runs from the stamp of the report that is
+// answered), L3 (giving up voids what is on its way), L4 (epochs never fall) and L7 (what happens
+// when nobody renews). Pure: time is an argument. It refuses; it never waits.
+#ifndef HB_EXECUTOR_CORE_LEASE_H_
+#define HB_EXECUTOR_CORE_LEASE_H_
+
+#include <cstdint>
+#include <ostream>
+
+#include "absl/status/status.h"
+#include "common/time.h"
+
+namespace hb::executor {
+
+// Numbers a report across restarts. {0, 0} is before every report.
+struct ReportId {
+  uint64_t incarnation = 0;
+  uint64_t number = 0;
+  friend auto operator<=>(const ReportId&, const ReportId&) = default;
+};
+std::ostream& operator<<(std::ostream& out, const ReportId& id);
+
+// What a holder does when its lease runs out unrenewed.
+enum class OnExpiry { kRelease, kWitness, kHold };
+
+// ttl is capped: a controller that asks for more is refused.
+inline constexpr Duration kMaxTtl = absl::Seconds(60);
+
+struct Grant {
+  uint64_t epoch = 0;
+  ReportId answers;
+  MonoTime stamp;  // taken before that report was composed
+  Duration ttl;
+};
+
+class Lease {
+ public:
+  explicit Lease(uint64_t highest_epoch = 0) : highest_epoch_(highest_epoch) {}
+
+  // FailedPrecondition when `epoch` is below the highest seen.
+  [[nodiscard]] absl::Status CheckEpoch(uint64_t epoch) const;
+  // The caller has put it on disk. Never lowers it.
+  void RaiseHighestEpoch(uint64_t epoch);
+
+  // Starts or renews the lease: it ends at stamp + ttl. FailedPrecondition, with nothing changed:
+  // the epoch is stale, the answered report is older than the last give-up or than one already
+  // obeyed, or the lease would have ended by `now`. InvalidArgument: ttl not within (0, kMaxTtl].
+  [[nodiscard]] absl::Status Take(const Grant& grant, MonoTime now);
+
+  // The witness answered a question that was asked at `asked`.
+  void WitnessAnswered(MonoTime asked);
+  void SetPolicy(OnExpiry policy) { policy_ = policy; }
+
+  // Ends the lease now. Orders that answer a report older than `next`, the next that this node will
+  // stamp, are void from here on.
+  void GiveUp(ReportId next);
+
+  // True from Take until GiveUp; whether it still holds at an instant, Holds tells.
+  bool taken() const { return taken_; }
+  bool Holds(MonoTime now) const { return taken_ && now < Until(); }
+  // It holds by policy alone.
+  bool Beyond(MonoTime now) const { return Holds(now) && now >= end_; }
+  // When it ends unless it is renewed (or the witness answers again).
+  MonoTime Until() const;
+  // The end of the lease itself, whatever the policy.
+  MonoTime end() const { return end_; }
+
+  Duration ttl() const { return ttl_; }
+  uint64_t epoch() const { return epoch_; }
+  uint64_t highest_epoch() const { return highest_epoch_; }
+  ReportId void_before() const { return void_before_; }
+  OnExpiry policy() const { return policy_; }
+
+ private:
+  OnExpiry policy_ = OnExpiry::kRelease;
+  bool taken_ = false;
+  MonoTime end_;
+  MonoTime witness_asked_;
+  Duration ttl_;
+  uint64_t epoch_ = 0;
+  uint64_t highest_epoch_;
+  ReportId void_before_;
+  ReportId newest_obeyed_;
+};
+
+}  // namespace hb::executor
+
+#endif  // HB_EXECUTOR_CORE_LEASE_H_
