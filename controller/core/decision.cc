@@ -1,0 +1,500 @@
+#include "controller/core/decision.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace hb::controller {
+namespace {
+
+// A failed start is tried again after 1, 2, 4, 8, then every 15 s; from the beginning once the
+// service has run for kBackoffForgiven.
+constexpr Duration kFirstBackoff = absl::Seconds(1);
+constexpr Duration kMaxBackoff = absl::Seconds(15);
+constexpr Duration kBackoffForgiven = absl::Seconds(10);
+// A stream that misses this many heartbeats counts as silent.
+constexpr int kSilentHeartbeats = 3;
+
+bool IsBad(Verdict verdict) { return verdict != Verdict::kHealthy && verdict != Verdict::kUnknown; }
+
+const char* EventType(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kServiceDown:
+      return "service_down";
+    case Verdict::kNodeDown:
+      return "node_down";
+    case Verdict::kAgentDown:
+      return "agent_down";
+    case Verdict::kPathDown:
+      return "path_down";
+    case Verdict::kUnable:
+      return "node_unable";
+    case Verdict::kHealthy:
+    case Verdict::kUnknown:
+      break;
+  }
+  return "node_well";
+}
+
+}  // namespace
+
+const char* ToString(MoveCause cause) {
+  switch (cause) {
+    case MoveCause::kStart:
+      return "start";
+    case MoveCause::kFailover:
+      return "failover";
+    case MoveCause::kSwitchover:
+      return "switchover";
+    case MoveCause::kFailback:
+      return "failback";
+  }
+  return "move";
+}
+
+Decision::Decision(ClusterModel model, const Persistent& stored, MonoTime grants_until,
+                   MonoTime now)
+    : model_(std::move(model)),
+      stored_(stored),
+      now_(now),
+      nodes_(model_.nodes.size()),
+      book_(model_.nodes.size()),
+      adopt_until_(grants_until) {
+  for (NodeState& node : nodes_) {
+    node.icmp = ProbeHealth(model_.icmp);
+    node.http = ProbeHealth(model_.http.value_or(ClusterModel::Damping()));
+  }
+  book_.AssumeGrantsUntil(grants_until);
+  next_deadline_ = now;
+}
+
+Actions Decision::Step(const Input& input, MonoTime now) {
+  now_ = std::max(now_, now);
+  next_deadline_ = MonoTime::Infinite();
+  std::visit([this](const auto& i) { Take(i); }, input);
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) UpdateVerdict(i);
+  if (adopting_) TryAdopt();
+  if (!adopting_) {
+    if (move_) AdvanceMove();
+    if (!move_) Consider();
+    DecideServices();
+    SendOrders();
+  }
+  return std::exchange(actions_, {});
+}
+
+// --- Inputs
+// ---------------------------------------------------------------------------------------------
+
+void Decision::Take(const ProbeSeen& input) {
+  NodeState& node = nodes_[input.node];
+  if (input.kind == ProbeKind::kIcmp) {
+    node.icmp.Seen(input.good, input.detail, now_);
+    return;
+  }
+  if (!node.page_expected) return;
+  node.http.Seen(input.good, input.detail, now_);
+  if (input.good && move_ && move_->to == input.node) move_->page_seen = true;
+}
+
+void Decision::Take(const StreamOpened& input) {
+  NodeState& node = nodes_[input.node];
+  node.connected = true;
+  node.connection_error.clear();
+  node.reported = false;
+  node.standing.reset();
+}
+
+void Decision::Take(const StreamClosed& input) {
+  NodeState& node = nodes_[input.node];
+  node.connected = false;
+  node.reported = false;
+  node.connection_error = input.error;
+  node.standing.reset();
+}
+
+void Decision::Take(const ReportSeen& input) {
+  NodeState& node = nodes_[input.node];
+  if (!node.connected) return;
+  if (input.report) NoticeReport(input.node, *input.report);
+  if (!node.report) return;  // the first of a stream says everything; until then nothing is known
+  node.reported = true;
+  node.newest_report = input.id;
+  node.last_report = now_;
+  // The shell answers every report, and that renews what stands.
+  if (node.standing && node.standing->active) {
+    book_.Granted(input.node, input.id, model_.ttl, now_);
+  }
+}
+
+void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
+  NodeState& node = nodes_[i];
+  const ServiceState before =
+      node.reported && node.report ? node.report->service : ServiceState::kUnknown;
+  const bool first = !node.reported;
+  node.report = report;
+  node.start_attempt = std::max(node.start_attempt, report.start_attempt);
+  if (report.service == ServiceState::kRunning && before != ServiceState::kRunning) {
+    node.running_since = now_;
+  } else if (report.service != ServiceState::kRunning) {
+    node.running_since = MonoTime::Infinite();
+  }
+  const bool started_elsewhere =
+      report.service == ServiceState::kRunning && before != ServiceState::kRunning &&
+      before != ServiceState::kStarting && before != ServiceState::kFailing;
+  const bool ours = report.holding || WantsService(i) || adopting_ || (first && node.runs_service);
+  if (started_elsewhere && !ours && !model_.standby_runs_service) {
+    Say(Severity::kWarning, "standby_service_stopped", i,
+        absl::StrCat(model_.service_label, " was running on standby ", Name(i),
+                     " and is stopped there (standby: stopped)"));
+  }
+  if (report.highest_epoch <= stored_.epoch) return;
+  if (move_ && move_->epoch && report.highest_epoch <= *move_->epoch) return;
+  // Somebody granted under a higher epoch than this store knows (a restored backup, another
+  // controller): start anew, above it.
+  Say(Severity::kWarning, "epoch_behind", i,
+      absl::StrCat(Name(i), " has seen epoch ", report.highest_epoch, ", the store's is ",
+                   stored_.epoch, ": taking stock of the nodes again"));
+  stored_.epoch = report.highest_epoch;
+  if (move_) AbandonMove("a higher epoch appeared");
+  if (active_ && *active_ == i && report.holding) return;
+  active_.reset();
+  adopting_ = true;
+  adopt_until_ = std::max(adopt_until_, now_ + WithClockMargin(model_.ttl));
+  book_.AssumeGrantsUntil(adopt_until_);
+}
+
+void Decision::Take(const WitnessSeen& input) { witness_seen_ = input.good; }
+
+void Decision::Take(const EpochStored& input) {
+  if (move_ && move_->epoch_asked && input.epoch > stored_.epoch) move_->epoch = input.epoch;
+}
+
+void Decision::Take(const LoopLate& input) {
+  // What was, or was not, seen in that time says something about this controller, not about the
+  // nodes.
+  for (NodeState& node : nodes_) {
+    node.icmp.DropRun();
+    node.http.DropRun();
+    if (node.reported) node.last_report = now_;
+  }
+  Say(Severity::kWarning, "tilt", std::nullopt,
+      absl::StrCat("The controller itself was late by ", HumanDuration(input.by),
+                   ": the evidence of that time is thrown away"));
+}
+
+void Decision::Take(const TimePassed& /*input*/) {}
+
+void Decision::Take(const Command& input) {
+  switch (input.kind) {
+    case Command::Kind::kPause:
+    case Command::Kind::kResume: {
+      const bool pause = input.kind == Command::Kind::kPause;
+      if (stored_.paused != pause) {
+        stored_.paused = pause;
+        actions_.push_back(Save{stored_});
+        if (pause && move_ && move_->stage == Stage::kPreparing) AbandonMove("paused");
+        Say(Severity::kInfo, pause ? "paused" : "resumed", std::nullopt,
+            pause ? "Paused by the operator: nothing moves until resumed"
+                  : "Resumed by the operator");
+      }
+      return Answer(input.id, true, pause ? "paused" : "resumed");
+    }
+    case Command::Kind::kAck:
+      if (stored_.flapping) {
+        stored_.flapping = false;
+        moves_.clear();
+        actions_.push_back(Save{stored_});
+        Say(Severity::kInfo, "flap_acknowledged", std::nullopt,
+            "Acknowledged by the operator: automatic failback is allowed again");
+      }
+      return Answer(input.id, true, "acknowledged");
+    case Command::Kind::kSwitchover:
+    case Command::Kind::kFailback:
+      break;
+  }
+  const bool failback = input.kind == Command::Kind::kFailback;
+  if (stored_.paused) {
+    return Answer(input.id, false, "the cluster is paused; resume it first");
+  }
+  if (adopting_ || !active_) return Answer(input.id, false, "no node is active yet");
+  if (move_) {
+    return Answer(
+        input.id, false,
+        absl::StrCat("a ", ToString(move_->cause), " to ", Name(move_->to), " is under way"));
+  }
+  std::optional<NodeIndex> to = failback ? Preferred() : input.to;
+  if (!to && failback) return Answer(input.id, false, "no node is preferred: priorities are equal");
+  if (!to) to = Best(Fitness::kSuspect, active_);
+  if (!to) return Answer(input.id, false, "no standby could take over; see hbctl status");
+  if (*to == *active_) {
+    return Answer(input.id, false, absl::StrCat(Name(*to), " is active already"));
+  }
+  if (FitnessOf(*to) == Fitness::kNo) {
+    return Answer(input.id, false,
+                  absl::StrCat(Name(*to), " could not take over: ", nodes_[*to].reason));
+  }
+  StartMove(failback ? MoveCause::kFailback : MoveCause::kSwitchover, *to,
+            failback ? "Failback by the operator" : "Switchover by the operator", input.id);
+}
+
+// --- Evidence
+// -------------------------------------------------------------------------------------------
+
+bool Decision::Silent(NodeIndex i) const {
+  const NodeState& node = nodes_[i];
+  return !node.connected || !node.reported ||
+         now_ - node.last_report > model_.heartbeat * kSilentHeartbeats;
+}
+
+bool Decision::Acted(NodeIndex i) const {
+  const NodeState& node = nodes_[i];
+  return node.report && node.report->start_attempt >= node.start_attempt;
+}
+
+void Decision::UpdateVerdict(NodeIndex i) {
+  NodeState& node = nodes_[i];
+  if (!Silent(i))
+    WakeAt(node.last_report + model_.heartbeat * kSilentHeartbeats + absl::Nanoseconds(1));
+  const bool wants = node.runs_service;
+  const bool served = node.report && (node.report->service == ServiceState::kRunning ||
+                                      node.report->service == ServiceState::kFailing);
+  const bool page_expected = model_.http && wants && (node.page_expected || (Acted(i) && served));
+  if (page_expected != node.page_expected) {
+    node.page_expected = page_expected;
+    node.http.Reset(now_);
+    if (page_expected) actions_.push_back(ProbeNow{i});
+  }
+  Evidence evidence;
+  evidence.icmp = node.icmp.state();
+  if (node.page_expected) evidence.http = node.http.state();
+  evidence.silent = Silent(i);
+  evidence.service_expected = wants && Acted(i) && node.start_attempt > 0;
+  if (node.report) {
+    evidence.service = node.report->service;
+    evidence.has_obstacles = !node.report->obstacles.empty();
+    // A service that was found running and died was never started by us.
+    if (wants && Acted(i) && evidence.service == ServiceState::kFailed) {
+      evidence.service_expected = true;
+    }
+  }
+  const Verdict verdict = Judge(evidence);
+  std::string reason = Explain(verdict, Name(i), model_.service_label);
+  if (verdict == Verdict::kUnable) {
+    absl::StrAppend(&reason, ": ", absl::StrJoin(node.report->obstacles, "; "));
+  }
+  const bool was_bad = IsBad(node.verdict);
+  if (verdict != node.verdict) {
+    if (IsBad(verdict) && !was_bad) {
+      node.bad_since = verdict == Verdict::kServiceDown && node.http.down()
+                           ? node.http.failing_since()
+                       : verdict == Verdict::kNodeDown ? node.icmp.failing_since()
+                                                       : now_;
+    }
+    if (verdict == Verdict::kServiceDown) {
+      node.suspect = true;
+      node.backoff = absl::ZeroDuration();
+      node.next_attempt = now_;
+    }
+    node.verdict = verdict;
+    std::string detail;
+    if (verdict == Verdict::kServiceDown) {
+      detail = evidence.service_expected && evidence.service != ServiceState::kRunning
+                   ? node.report->service_detail
+                   : node.http.detail();
+    } else if (verdict == Verdict::kNodeDown || verdict == Verdict::kPathDown) {
+      detail = node.icmp.detail();
+    } else if (verdict == Verdict::kAgentDown) {
+      detail = node.connection_error;
+    }
+    if (IsBad(verdict) || was_bad) {
+      Say(IsBad(verdict) ? Severity::kWarning : Severity::kInfo, EventType(verdict), i, reason);
+      if (!detail.empty()) std::get<Event>(actions_.back()).detail = detail;
+    }
+  }
+  node.reason = std::move(reason);
+  if (served && Acted(i) && node.report->service == ServiceState::kRunning &&
+      verdict == Verdict::kHealthy && (!model_.http || (node.page_expected && node.http.up()))) {
+    node.suspect = false;
+    if (now_ - node.running_since > kBackoffForgiven) node.backoff = absl::ZeroDuration();
+  }
+  if (verdict != Verdict::kHealthy) {
+    node.well_since = MonoTime::Infinite();
+  } else if (node.well_since == MonoTime::Infinite()) {
+    node.well_since = now_;
+  }
+}
+
+Fitness Decision::FitnessOf(NodeIndex i) const {
+  const NodeState& node = nodes_[i];
+  if (Silent(i) || !node.report->knows_spec || !node.report->obstacles.empty()) return Fitness::kNo;
+  if (node.verdict == Verdict::kServiceDown || node.suspect) return Fitness::kSuspect;
+  if (node.page_expected && node.http.up() && node.report->service == ServiceState::kRunning) {
+    return Fitness::kProven;
+  }
+  return Fitness::kPresumed;
+}
+
+std::optional<NodeIndex> Decision::Best(Fitness at_least, std::optional<NodeIndex> except) const {
+  std::optional<NodeIndex> best;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (i == except || FitnessOf(i) < at_least) continue;
+    const auto rank = [this](NodeIndex n) {
+      return std::make_pair(FitnessOf(n), model_.nodes[n].priority);
+    };
+    if (!best || rank(i) > rank(*best)) best = i;
+  }
+  return best;
+}
+
+std::optional<NodeIndex> Decision::Preferred() const {
+  std::optional<NodeIndex> preferred;
+  bool tie = false;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (!preferred || model_.nodes[i].priority > model_.nodes[*preferred].priority) {
+      preferred = i;
+      tie = false;
+    } else if (model_.nodes[i].priority == model_.nodes[*preferred].priority) {
+      tie = true;
+    }
+  }
+  return tie ? std::nullopt : preferred;
+}
+
+// --- Start (L5)
+// -----------------------------------------------------------------------------------------
+
+void Decision::TryAdopt() {
+  std::optional<NodeIndex> holder;
+  bool all_seen = true;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (Silent(i)) {
+      all_seen = false;
+      continue;
+    }
+    const NodeReport& report = *nodes_[i].report;
+    if (!report.knows_spec) all_seen = false;
+    if (report.holding && (!holder || report.epoch > nodes_[*holder].report->epoch)) holder = i;
+  }
+  const bool waited = now_ >= adopt_until_;
+  if (holder && (all_seen || waited || nodes_[*holder].report->epoch >= stored_.epoch)) {
+    Adopt(*holder);
+  } else if (!holder && all_seen) {
+    book_.NothingOutstanding();
+    adopting_ = false;
+  } else if (waited) {
+    adopting_ = false;
+  } else {
+    WakeAt(adopt_until_);
+  }
+}
+
+void Decision::Adopt(NodeIndex i) {
+  adopting_ = false;
+  active_ = i;
+  nodes_[i].runs_service = true;
+  // The epoch stays: the holder does not change. It is never below the node's own.
+  Say(Severity::kInfo, "adopted", i, absl::StrCat(Name(i), " holds already and goes on"));
+}
+
+// --- Orders
+// ---------------------------------------------------------------------------------------------
+
+bool Decision::WantsService(NodeIndex i) const {
+  if (model_.standby_runs_service) return true;
+  if (move_ && move_->to == i) return true;
+  if (active_ == i && !(move_ && move_->release_ordered && move_->from == i)) return true;
+  // Nobody serves and nothing healthier is known: whoever gets its service to run again is it.
+  return !move_ && !stored_.paused && active_ && nodes_[i].suspect && nodes_[*active_].suspect &&
+         nodes_[*active_].verdict == Verdict::kServiceDown;
+}
+
+void Decision::DecideServices() {
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    NodeState& node = nodes_[i];
+    node.runs_service = WantsService(i);
+    if (!node.runs_service || stored_.paused || Silent(i) || !Acted(i)) continue;
+    if (node.report->service != ServiceState::kStopped &&
+        node.report->service != ServiceState::kFailed) {
+      continue;
+    }
+    if (now_ < node.next_attempt) {
+      WakeAt(node.next_attempt);
+      continue;
+    }
+    ++node.start_attempt;
+    node.backoff = std::clamp(node.backoff * 2, kFirstBackoff, kMaxBackoff);
+    node.next_attempt = now_ + node.backoff;
+  }
+}
+
+void Decision::SendOrders() {
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    NodeState& node = nodes_[i];
+    if (!node.connected || !node.reported || !node.report->knows_spec) continue;
+    const bool releasing = move_ && move_->release_ordered && move_->from == i;
+    Order order;
+    order.active = active_ == i && !releasing;
+    order.epoch = stored_.epoch;
+    order.service_running = node.runs_service;
+    order.start_attempt = node.start_attempt;
+    if (node.standing == order) continue;
+    node.standing = order;
+    if (order.active) book_.Granted(i, node.newest_report, model_.ttl, now_);
+    actions_.push_back(SendOrder{i, order});
+  }
+}
+
+// --- For the shell
+// --------------------------------------------------------------------------------------
+
+void Decision::Say(Severity severity, const std::string& type, std::optional<NodeIndex> node,
+                   const std::string& reason) {
+  actions_.push_back(Event{severity, type, node, stored_.epoch, reason, ""});
+}
+
+void Decision::Tell(uint64_t command, const std::string& text) {
+  actions_.push_back(Progress{command, text, false, false});
+}
+
+void Decision::Answer(uint64_t command, bool succeeded, const std::string& text) {
+  actions_.push_back(Progress{command, text, true, succeeded});
+}
+
+void Decision::WakeAt(MonoTime when) { next_deadline_ = std::min(next_deadline_, when); }
+
+bool Decision::Serving() const {
+  if (!active_) return false;
+  const NodeState& node = nodes_[*active_];
+  return node.report && node.report->holding && node.report->service == ServiceState::kRunning &&
+         (node.verdict == Verdict::kHealthy || node.verdict == Verdict::kPathDown ||
+          node.verdict == Verdict::kAgentDown);
+}
+
+Decision::NodeView Decision::View(NodeIndex i) const {
+  const NodeState& node = nodes_[i];
+  return {node.connected, node.connection_error, node.icmp,   node.http,   node.verdict,
+          node.reason,    node.suspect,          node.report, book_.End(i)};
+}
+
+std::string Decision::Summary() const {
+  if (adopting_) {
+    return now_ < adopt_until_
+               ? "Just started: waiting for every node's report, or for earlier leases to run out"
+               : "Just started";
+  }
+  if (move_) {
+    const char* stage = move_->stage == Stage::kPreparing   ? "preparing it"
+                        : move_->stage == Stage::kReleasing ? "waiting for the release"
+                                                            : "activating it";
+    return absl::StrCat(move_->reason, ": ", ToString(move_->cause), " to ", Name(move_->to), ", ",
+                        stage);
+  }
+  if (!stuck_.empty()) return stuck_;
+  if (!active_) return "No node is fit to serve";
+  return absl::StrCat(Name(*active_), Serving() ? " serves" : " is active");
+}
+
+}  // namespace hb::controller

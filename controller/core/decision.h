@@ -1,0 +1,188 @@
+// Decides for one cluster which node serves it. A pure state machine: an input and the time go in,
+// actions come out, in the order in which they are to be performed; the same state, input and time
+// give the same actions. It has no clock, thread, socket or file. Each rule carries the sentence
+// that explains it; shells log and show those sentences.
+//
+// What keeps it safe is small: a node is ordered ACTIVE only by Activate(), which is reached only
+// when the lease book says that every other node is clear (rule L3) and the new epoch is on disk
+// (L4), or by Adopt() of the node that holds already (L5). Everything else is about choosing well.
+#ifndef HB_CONTROLLER_CORE_DECISION_H_
+#define HB_CONTROLLER_CORE_DECISION_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controller/core/health.h"
+#include "controller/core/lease_book.h"
+#include "controller/core/model.h"
+
+namespace hb::controller {
+
+// How fit a node is to become active. Later is better.
+enum class Fitness {
+  kNo,        // it can't be ordered, or could not hold
+  kSuspect,   // its service failed when it last ran there
+  kPresumed,  // nothing speaks against it
+  kProven,    // its service is running and answers
+};
+
+enum class MoveCause { kStart, kFailover, kSwitchover, kFailback };
+const char* ToString(MoveCause cause);
+
+class Decision {
+ public:
+  // `grants_until`: until when leases of an earlier run of the controller may still be out (L5);
+  // `now` or earlier when there can be none.
+  Decision(ClusterModel model, const Persistent& stored, MonoTime grants_until, MonoTime now);
+
+  Actions Step(const Input& input, MonoTime now);
+  // When Step(TimePassed) is due.
+  MonoTime NextDeadline() const { return next_deadline_; }
+
+  // For the shell.
+  // The order that stands on the node's stream; absent: none was sent.
+  const std::optional<Order>& standing(NodeIndex node) const { return nodes_[node].standing; }
+  // Whether a page is expected of the node, and so whether fetching it says anything.
+  bool ExpectsPage(NodeIndex node) const { return nodes_[node].page_expected; }
+
+  // For status.
+  struct NodeView {
+    bool connected = false;
+    std::string connection_error;
+    ProbeHealth icmp;
+    ProbeHealth http;
+    Verdict verdict = Verdict::kUnknown;
+    std::string reason;
+    bool suspect = false;
+    std::optional<NodeReport> report;
+    MonoTime lease_until;
+  };
+  NodeView View(NodeIndex node) const;
+  std::optional<NodeIndex> active() const { return active_; }
+  const Persistent& persistent() const { return stored_; }
+  bool moving() const { return move_.has_value(); }
+  // The active node holds, and it and its service are well.
+  bool Serving() const;
+  // One sentence: what the cluster is doing and why.
+  std::string Summary() const;
+  const ClusterModel& model() const { return model_; }
+
+ private:
+  struct NodeState {
+    ProbeHealth icmp;
+    ProbeHealth http;
+    bool connected = false;
+    std::string connection_error;
+    std::optional<NodeReport> report;  // the newest; survives its stream
+    bool reported = false;             // on this stream
+    ReportId newest_report;
+    MonoTime last_report;
+    std::optional<Order> standing;  // on this stream
+    // Service.
+    bool runs_service = false;  // as ordered
+    bool page_expected = false;
+    uint64_t start_attempt = 0;
+    Duration backoff;
+    MonoTime next_attempt;
+    MonoTime running_since = MonoTime::Infinite();
+    bool suspect = false;
+    // Verdict.
+    Verdict verdict = Verdict::kUnknown;
+    std::string reason = "Nothing is known yet";
+    MonoTime well_since = MonoTime::Infinite();
+    MonoTime bad_since;  // first evidence of what made the verdict bad
+  };
+
+  enum class Stage { kPreparing, kReleasing, kActivating };
+  struct Move {
+    MoveCause cause;
+    std::optional<NodeIndex> from;
+    NodeIndex to;
+    Stage stage;
+    std::string reason;
+    std::optional<uint64_t> command;
+    MonoTime since;  // start of the fault, or of the move
+    MonoTime give_up_at = MonoTime::Infinite();
+    bool release_ordered = false;
+    bool epoch_asked = false;
+    std::optional<uint64_t> epoch;
+    bool page_seen = false;
+  };
+
+  // Inputs (decision.cc).
+  void Take(const ProbeSeen& input);
+  void Take(const StreamOpened& input);
+  void Take(const StreamClosed& input);
+  void Take(const ReportSeen& input);
+  void Take(const WitnessSeen& input);
+  void Take(const EpochStored& input);
+  void Take(const LoopLate& input);
+  void Take(const Command& input);
+  void Take(const TimePassed& input);
+  void NoticeReport(NodeIndex i, const NodeReport& report);
+
+  // Evidence (decision.cc).
+  void UpdateVerdict(NodeIndex i);
+  bool Silent(NodeIndex i) const;
+  bool Acted(NodeIndex i) const;  // the executor has acted upon our newest start attempt
+  Fitness FitnessOf(NodeIndex i) const;
+  std::optional<NodeIndex> Best(Fitness at_least, std::optional<NodeIndex> except) const;
+  std::optional<NodeIndex> Preferred() const;
+
+  // Start (decision.cc).
+  void TryAdopt();
+  void Adopt(NodeIndex i);
+
+  // Moves (decision_move.cc).
+  void Consider();
+  void ConsiderFailover(NodeIndex a);
+  void ConsiderFailback(NodeIndex a);
+  void StartMove(MoveCause cause, NodeIndex to, const std::string& reason,
+                 std::optional<uint64_t> command);
+  void AdvanceMove();
+  void AdvancePreparing();
+  void AdvanceReleasing();
+  void AdvanceActivating();
+  void Activate();
+  void FinishMove();
+  void AbandonMove(const std::string& why);
+  MonoTime ClearAt(NodeIndex i) const;
+  bool OthersClear(NodeIndex to);
+  void CountMove();
+
+  // Orders (decision.cc).
+  void DecideServices();
+  bool WantsService(NodeIndex i) const;
+  void SendOrders();
+
+  void Say(Severity severity, const std::string& type, std::optional<NodeIndex> node,
+           const std::string& reason);
+  void Tell(uint64_t command, const std::string& text);
+  void Answer(uint64_t command, bool succeeded, const std::string& text);
+  void WakeAt(MonoTime when);
+  const std::string& Name(NodeIndex i) const { return model_.nodes[i].name; }
+
+  const ClusterModel model_;
+  Persistent stored_;  // epoch: of the newest activation
+  MonoTime now_;
+  MonoTime next_deadline_ = MonoTime::Infinite();
+  Actions actions_;
+  std::vector<NodeState> nodes_;
+  LeaseBook book_;
+  bool adopting_ = true;
+  MonoTime adopt_until_;
+  std::optional<NodeIndex> active_;
+  std::optional<Move> move_;
+  bool witness_seen_ = true;  // until a question stays unanswered
+  std::deque<MonoTime> moves_;
+  std::string stuck_;  // why nothing is done although something is wrong; said once
+  MonoTime next_failback_;
+  Duration failback_backoff_;
+};
+
+}  // namespace hb::controller
+
+#endif  // HB_CONTROLLER_CORE_DECISION_H_

@@ -1,0 +1,287 @@
+// The part of the decision that moves the service: when, whereto, and the stages of a move
+// (preparing, for planned moves only -> releasing -> activating).
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "controller/core/decision.h"
+
+namespace hb::controller {
+namespace {
+
+// A planned move whose target has not got its service to answer by then is given up.
+constexpr Duration kPrepareLimit = absl::Seconds(90);
+// After a failback that failed, the next is tried after 2, 4, 8, then every 15 s.
+constexpr Duration kFirstFailbackBackoff = absl::Seconds(2);
+constexpr Duration kMaxFailbackBackoff = absl::Seconds(15);
+
+bool IsPlanned(MoveCause cause) {
+  return cause == MoveCause::kSwitchover || cause == MoveCause::kFailback;
+}
+
+}  // namespace
+
+void Decision::Consider() {
+  const std::string was_stuck = std::exchange(stuck_, {});
+  if (active_) {
+    ConsiderFailover(*active_);
+    if (!move_ && stuck_.empty()) ConsiderFailback(*active_);
+  } else if (stored_.paused) {
+    stuck_ = "No node is active, and the cluster is paused";
+  } else if (const std::optional<NodeIndex> best = Best(Fitness::kSuspect, std::nullopt)) {
+    StartMove(MoveCause::kStart, *best, "No node is active", std::nullopt);
+  } else {
+    stuck_ = "No node is active, and none is fit to be";
+  }
+  if (!stuck_.empty() && stuck_ != was_stuck) {
+    Say(Severity::kError, "stuck", active_, stuck_);
+  }
+}
+
+void Decision::ConsiderFailover(NodeIndex a) {
+  const NodeState& active = nodes_[a];
+  Fitness needed = Fitness::kPresumed;
+  switch (active.verdict) {
+    case Verdict::kServiceDown:
+    case Verdict::kUnable:
+      break;
+    case Verdict::kNodeDown:
+      // A live host whose service failed once is still better than a dead host.
+      needed = Fitness::kSuspect;
+      if (model_.on_expiry == OnExpiry::kWitness && !witness_seen_) {
+        stuck_ = absl::StrCat(active.reason,
+                              ", but the witness does not answer here either: it may be this "
+                              "controller that is cut off");
+        return;
+      }
+      break;
+    case Verdict::kAgentDown:
+      // It may come back, and serves meanwhile: its lease is waited for.
+      if (now_ < ClearAt(a)) return WakeAt(ClearAt(a));
+      break;
+    case Verdict::kUnknown:
+    case Verdict::kHealthy:
+    case Verdict::kPathDown:
+      return;
+  }
+  if (stored_.paused) {
+    stuck_ = absl::StrCat(active.reason, ", but the cluster is paused");
+    return;
+  }
+  const std::optional<NodeIndex> best = Best(needed, a);
+  if (!best) {
+    stuck_ = absl::StrCat(active.reason, ", and no other node is healthier: staying put");
+    return;
+  }
+  StartMove(MoveCause::kFailover, *best, active.reason, std::nullopt);
+}
+
+void Decision::ConsiderFailback(NodeIndex a) {
+  if (!model_.auto_failback || stored_.paused || stored_.placed || stored_.flapping) return;
+  std::optional<NodeIndex> best;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    const uint32_t priority = model_.nodes[i].priority;
+    if (priority <= model_.nodes[a].priority || FitnessOf(i) == Fitness::kNo ||
+        nodes_[i].well_since == MonoTime::Infinite()) {
+      continue;
+    }
+    if (!best || priority > model_.nodes[*best].priority) best = i;
+  }
+  if (!best) return;
+  const MonoTime due = std::max(nodes_[*best].well_since + model_.failback_after, next_failback_);
+  if (now_ < due) return WakeAt(due);
+  StartMove(
+      MoveCause::kFailback, *best,
+      absl::StrCat(Explain(Verdict::kHealthy, Name(*best), model_.service_label), " and preferred"),
+      std::nullopt);
+}
+
+void Decision::StartMove(MoveCause cause, NodeIndex to, const std::string& reason,
+                         std::optional<uint64_t> command) {
+  NodeState& target = nodes_[to];
+  Move move{};
+  move.cause = cause;
+  move.from = active_;
+  move.to = to;
+  move.stage = IsPlanned(cause) ? Stage::kPreparing : Stage::kReleasing;
+  move.reason = reason;
+  move.command = command;
+  move.since = cause == MoveCause::kFailover ? nodes_[*active_].bad_since : now_;
+  move.give_up_at = now_ + kPrepareLimit;
+  move.page_seen = target.page_expected && target.http.up();
+  target.next_attempt = now_;
+  move_ = move;
+  Say(IsPlanned(cause) ? Severity::kInfo : Severity::kWarning, ToString(cause), to, reason);
+  std::get<Event>(actions_.back()).detail =
+      active_ ? absl::StrCat("from ", Name(*active_), " to ", Name(to))
+              : absl::StrCat("to ", Name(to));
+  if (cause == MoveCause::kFailover && stored_.placed) {
+    stored_.placed = false;
+    actions_.push_back(Save{stored_});
+  }
+  if (command) Tell(*command, absl::StrCat("preparing ", Name(to), ": ", model_.service_label));
+  AdvanceMove();
+}
+
+void Decision::AdvanceMove() {
+  // Each stage may end in the next within one step.
+  if (move_ && move_->stage == Stage::kPreparing) AdvancePreparing();
+  if (move_ && move_->stage == Stage::kReleasing) AdvanceReleasing();
+  if (move_ && move_->stage == Stage::kActivating) AdvanceActivating();
+}
+
+void Decision::AdvancePreparing() {
+  const NodeState& target = nodes_[move_->to];
+  const NodeState& from = nodes_[*move_->from];
+  if (FitnessOf(move_->to) == Fitness::kNo) return AbandonMove(target.reason);
+  if (from.verdict == Verdict::kServiceDown || from.verdict == Verdict::kNodeDown ||
+      from.verdict == Verdict::kUnable) {
+    return AbandonMove(from.reason);
+  }
+  if (target.runs_service && target.verdict == Verdict::kServiceDown) {
+    const std::string& detail = target.report->service == ServiceState::kRunning
+                                    ? target.http.detail()
+                                    : target.report->service_detail;
+    return AbandonMove(detail.empty() ? target.reason : absl::StrCat(target.reason, ": ", detail));
+  }
+  if (now_ >= move_->give_up_at) {
+    return AbandonMove(absl::StrCat(model_.service_label, " did not answer on ", Name(move_->to),
+                                    " within ", HumanDuration(kPrepareLimit)));
+  }
+  WakeAt(move_->give_up_at);
+  if (!target.runs_service || !Acted(move_->to) ||
+      target.report->service != ServiceState::kRunning) {
+    return;
+  }
+  if (model_.http && !move_->page_seen) return;
+  if (move_->command) {
+    Tell(*move_->command,
+         absl::StrCat(Name(move_->to), " is ready: its ", model_.service_label,
+                      model_.http ? " serves the page on its own address" : " runs"));
+  }
+  move_->stage = Stage::kReleasing;
+}
+
+void Decision::AdvanceReleasing() {
+  Move& move = *move_;
+  if (FitnessOf(move.to) == Fitness::kNo) return AbandonMove(nodes_[move.to].reason);
+  if (move.from && !move.release_ordered) {
+    const NodeState& from = nodes_[*move.from];
+    if (Silent(*move.from)) {
+      if (IsPlanned(move.cause)) return AbandonMove(from.reason);
+    } else if (IsPlanned(move.cause) || from.verdict == Verdict::kServiceDown ||
+               from.verdict == Verdict::kUnable) {
+      move.release_ordered = true;
+      if (move.command) Tell(*move.command, absl::StrCat("releasing ", Name(*move.from)));
+    } else {
+      return AbandonMove(absl::StrCat(Name(*move.from), " came back before its lease ran out"));
+    }
+  }
+  if (!move.epoch_asked) {
+    uint64_t highest = stored_.epoch;
+    for (const NodeState& node : nodes_) {
+      if (node.report) highest = std::max(highest, node.report->highest_epoch);
+    }
+    move.epoch_asked = true;
+    actions_.push_back(ReserveEpoch{highest + 1});
+  }
+  if (OthersClear(move.to) && move.epoch) Activate();
+}
+
+MonoTime Decision::ClearAt(NodeIndex i) const {
+  const MonoTime end = book_.End(i);
+  if (model_.on_expiry != OnExpiry::kWitness || end == MonoTime()) return end;
+  // A holder that still saw the witness may go on for ttl beyond its last question (L7).
+  return std::max(end,
+                  nodes_[i].last_report + WithClockMargin(model_.ttl) + model_.witness_interval);
+}
+
+bool Decision::OthersClear(NodeIndex to) {
+  bool clear = true;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (i == to || book_.ReleaseProven(i, nodes_[i].report)) continue;
+    if (!Silent(i) && nodes_[i].report->holding) {
+      clear = false;  // it says so itself
+    } else if (now_ < ClearAt(i)) {
+      clear = false;
+      WakeAt(ClearAt(i));
+    }
+  }
+  return clear;
+}
+
+void Decision::Activate() {
+  Move& move = *move_;
+  stored_.epoch = *move.epoch;
+  active_ = move.to;
+  move.stage = Stage::kActivating;
+  if (move.command) {
+    Tell(*move.command, absl::StrCat("activating ", Name(move.to), " under epoch ", stored_.epoch));
+  }
+  if (move.cause == MoveCause::kFailover || (move.cause == MoveCause::kFailback && !move.command)) {
+    CountMove();
+  }
+}
+
+void Decision::AdvanceActivating() {
+  const NodeState& target = nodes_[move_->to];
+  if (target.runs_service && target.verdict != Verdict::kHealthy &&
+      target.verdict != Verdict::kPathDown && target.verdict != Verdict::kUnknown) {
+    return AbandonMove(target.reason);
+  }
+  if (target.report && target.report->holding && target.report->vips_present &&
+      target.report->epoch == stored_.epoch && target.report->service == ServiceState::kRunning) {
+    FinishMove();
+  }
+}
+
+void Decision::FinishMove() {
+  const Move move = *move_;
+  move_.reset();
+  next_failback_ = now_;
+  failback_backoff_ = absl::ZeroDuration();
+  Say(Severity::kInfo, "serving", move.to,
+      absl::StrCat(model_.name, " serves from ", Name(move.to)));
+  if (move.cause == MoveCause::kFailover) {
+    std::get<Event>(actions_.back()).detail =
+        absl::StrCat(HumanDuration(now_ - move.since), " after the first evidence");
+  }
+  if (IsPlanned(move.cause)) {
+    const std::optional<NodeIndex> preferred = Preferred();
+    const bool placed = move.cause == MoveCause::kSwitchover && preferred && *preferred != move.to;
+    if (placed != stored_.placed) {
+      stored_.placed = placed;
+      actions_.push_back(Save{stored_});
+    }
+  }
+  if (move.command) {
+    Answer(*move.command, true, absl::StrCat(model_.name, " serves from ", Name(move.to)));
+  }
+}
+
+void Decision::AbandonMove(const std::string& why) {
+  const Move move = *move_;
+  move_.reset();
+  Say(Severity::kWarning, "move_abandoned", move.to,
+      absl::StrCat("The ", ToString(move.cause), " to ", Name(move.to), " is given up: ", why));
+  if (move.cause == MoveCause::kFailback) {
+    failback_backoff_ =
+        std::clamp(failback_backoff_ * 2, kFirstFailbackBackoff, kMaxFailbackBackoff);
+    next_failback_ = now_ + failback_backoff_;
+  }
+  if (move.command) Answer(*move.command, false, why);
+}
+
+void Decision::CountMove() {
+  moves_.push_back(now_);
+  while (now_ - moves_.front() > model_.flap_window) moves_.pop_front();
+  if (static_cast<int>(moves_.size()) <= model_.flap_max || stored_.flapping) return;
+  stored_.flapping = true;
+  actions_.push_back(Save{stored_});
+  Say(Severity::kError, "flapping", active_,
+      absl::StrCat(moves_.size(), " moves within ", HumanDuration(model_.flap_window),
+                   ": no automatic failback until it is acknowledged (hbctl ack ", model_.name,
+                   ")"));
+}
+
+}  // namespace hb::controller

@@ -1,0 +1,157 @@
+// What the decision knows, is told and answers: plain data of one cluster. Pure; no protobuf types.
+#ifndef HB_CONTROLLER_CORE_MODEL_H_
+#define HB_CONTROLLER_CORE_MODEL_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/lease_terms.h"
+#include "common/time.h"
+
+namespace hb::controller {
+
+using NodeIndex = size_t;  // into ClusterModel::nodes
+
+struct NodeModel {
+  std::string name;
+  uint32_t priority = 100;
+};
+
+// The configuration, as far as decisions depend on it.
+struct ClusterModel {
+  struct Damping {
+    int fall = 3;  // failures in a row that count as down
+    int rise = 3;  // answers in a row that count as up
+  };
+  std::string name;
+  std::vector<NodeModel> nodes;
+  std::string service;        // "website"
+  std::string service_label;  // "apache service"
+  bool standby_runs_service = false;
+  Duration heartbeat = absl::Milliseconds(200);
+  Duration ttl = absl::Seconds(1);
+  OnExpiry on_expiry = OnExpiry::kWitness;
+  Duration witness_interval = absl::Milliseconds(200);
+  Damping icmp;
+  std::optional<Damping> http;  // absent: no page is fetched
+  bool auto_failback = true;
+  Duration failback_after = absl::Seconds(5);
+  int flap_max = 4;
+  Duration flap_window = absl::Minutes(10);
+};
+
+// What outlives the controller.
+struct Persistent {
+  uint64_t epoch = 0;
+  bool paused = false;
+  bool placed = false;    // an operator put the service where it is: no automatic failback
+  bool flapping = false;  // too many moves: no automatic failback until acknowledged
+  friend bool operator==(const Persistent&, const Persistent&) = default;
+};
+
+enum class ServiceState { kUnknown, kStopped, kStarting, kRunning, kFailing, kStopping, kFailed };
+
+// What an executor reports of this cluster.
+struct NodeReport {
+  bool knows_spec = false;    // it works by the spec that is in force
+  bool holding = false;       // it may answer for a VIP: a lease runs, or an address is there
+  bool vips_present = false;  // all of them are on their interfaces
+  bool beyond_lease = false;
+  uint64_t epoch = 0;
+  uint64_t highest_epoch = 0;
+  ReportId void_before;
+  ServiceState service = ServiceState::kUnknown;
+  std::string service_detail;
+  uint64_t start_attempt = 0;
+  std::vector<std::string> obstacles;  // refusals included
+};
+
+// Inputs.
+enum class ProbeKind { kIcmp, kHttp };
+struct ProbeSeen {
+  NodeIndex node;
+  ProbeKind kind;
+  bool good;
+  std::string detail;
+};
+struct StreamOpened {
+  NodeIndex node;
+};
+struct StreamClosed {
+  NodeIndex node;
+  std::string error;
+};
+// A report arrived and is about to be answered. `report` is absent when nothing changed.
+struct ReportSeen {
+  NodeIndex node;
+  ReportId id;
+  std::optional<NodeReport> report;
+};
+struct WitnessSeen {
+  bool good;
+};
+struct EpochStored {
+  uint64_t epoch;
+};
+// The controller's own loop ran late by more than its budget.
+struct LoopLate {
+  Duration by;
+};
+struct Command {
+  enum class Kind { kSwitchover, kFailback, kPause, kResume, kAck };
+  uint64_t id;
+  Kind kind;
+  std::optional<NodeIndex> to;  // of a switchover; absent: the best standby
+};
+struct TimePassed {};
+using Input = std::variant<ProbeSeen, StreamOpened, StreamClosed, ReportSeen, WitnessSeen,
+                           EpochStored, LoopLate, Command, TimePassed>;
+
+// The standing order for a node.
+struct Order {
+  bool active = false;
+  uint64_t epoch = 0;
+  bool service_running = false;
+  uint64_t start_attempt = 0;
+  friend bool operator==(const Order&, const Order&) = default;
+};
+
+// Actions.
+struct SendOrder {  // it differs from what stands on the node's stream
+  NodeIndex node;
+  Order order;
+};
+// Put an epoch ≥ at_least and ≥ the wall clock's seconds on disk, then answer with EpochStored.
+struct ReserveEpoch {
+  uint64_t at_least;
+};
+struct Save {
+  Persistent state;  // epoch is not part of it
+};
+struct ProbeNow {  // the page of this node is waited for
+  NodeIndex node;
+};
+enum class Severity { kInfo, kWarning, kError };
+struct Event {
+  Severity severity;
+  std::string type;  // stable, for programs
+  std::optional<NodeIndex> node;
+  uint64_t epoch;
+  std::string reason;  // one sentence
+  std::string detail;  // what was seen: "killed by signal 9", "timed out after 1 s"; may be empty
+};
+struct Progress {
+  uint64_t command;
+  std::string text;
+  bool done = false;
+  bool succeeded = false;
+};
+using Action = std::variant<SendOrder, ReserveEpoch, Save, ProbeNow, Event, Progress>;
+using Actions = std::vector<Action>;
+
+}  // namespace hb::controller
+
+#endif  // HB_CONTROLLER_CORE_MODEL_H_
