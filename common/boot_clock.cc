@@ -1,3 +1,6 @@
+// The two clocks as the kernel gives them: CLOCK_BOOTTIME for everything that is decided, the wall
+// clock for what people read. The only file that reads a clock; nothing is cached or corrected
+// here.
 #include "common/boot_clock.h"
 
 #include <ctime>

@@ -1,3 +1,7 @@
+// EventLoop on sd-event(3). Descriptors and signals are sd-event's own sources; timers are kept
+// here, behind one alarm, because sd-event does not order those that are due together. A failure of
+// the kernel to give the loop what it needs to keep time ends the process: whoever can't keep time
+// must not hold anything.
 #include "common/event_loop.h"
 
 #include <pthread.h>
@@ -6,7 +10,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -18,11 +24,18 @@ namespace hb {
 
 // The callback is shared with the call that is running it, so that it may cancel itself.
 struct EventLoop::Handle::State {
-  sd_event_source* source = nullptr;
   std::shared_ptr<std::function<void(uint32_t)>> call;
+  sd_event_source* source = nullptr;  // of a descriptor or signal
+  EventLoop* timer_of = nullptr;      // of a timer that has yet to run
+  TimerKey key;
 };
 
 void EventLoop::Handle::Deleter::operator()(State* state) const {
+  if (EventLoop* loop = state->timer_of; loop != nullptr) {
+    const bool was_first = loop->timers_.begin()->second == state;
+    loop->timers_.erase(state->key);
+    if (was_first) loop->SetAlarm();
+  }
   sd_event_source_disable_unref(state->source);
   delete state;
 }
@@ -36,10 +49,6 @@ void Invoke(void* userdata, uint32_t revents) {
   const std::shared_ptr<Callback> keep = *static_cast<std::shared_ptr<Callback>*>(userdata);
   (*keep)(revents);
 }
-int OnTime(sd_event_source* /*source*/, uint64_t /*usec*/, void* userdata) {
-  Invoke(userdata, 0);
-  return 0;
-}
 int OnIo(sd_event_source* /*source*/, int /*fd*/, uint32_t revents, void* userdata) {
   Invoke(userdata, revents);
   return 0;
@@ -51,7 +60,8 @@ int OnSignalEvent(sd_event_source* /*source*/, const signalfd_siginfo* /*info*/,
 
 void CheckOk(int result, const char* what) {
   if (result >= 0) return;
-  // Out of memory or descriptors in a process that has to keep time: better to die and be restarted.
+  // Out of memory or descriptors in a process that has to keep time: better to die and be
+  // restarted.
   LogError("event loop", {{"call", what}, {"error", std::strerror(-result)}});
   std::abort();
 }
@@ -60,6 +70,9 @@ void CheckOk(int result, const char* what) {
 
 EventLoop::EventLoop(sd_event* event, int wake_fd) : event_(event), wake_fd_(wake_fd) {
   wake_ = WatchFd(wake_fd_, EPOLLIN, [this](uint32_t) { Drain(); });
+  CheckOk(sd_event_add_time(event_, &alarm_, CLOCK_BOOTTIME, 0, 1, OnAlarm, this),
+          "sd_event_add_time");
+  SetAlarm();
 }
 
 absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create() {
@@ -77,6 +90,14 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create() {
 }
 
 EventLoop::~EventLoop() {
+  std::vector<absl::AnyInvocable<void()>> unrun;
+  {
+    absl::MutexLock lock(&mutex_);
+    unrun.swap(posted_);
+  }
+  unrun.clear();  // they may own handles, which need the loop
+  for (auto& [key, state] : timers_) state->timer_of = nullptr;
+  sd_event_source_disable_unref(alarm_);
   wake_.Cancel();
   signals_.clear();
   sd_event_unref(event_);
@@ -111,12 +132,42 @@ EventLoop::Handle EventLoop::At(MonoTime when, std::function<void()> f) {
   if (when == MonoTime::Infinite()) return handle;
   handle.state_.reset(new Handle::State);
   handle.state_->call = std::make_shared<Callback>([g = std::move(f)](uint32_t) { g(); });
-  // sd-event counts microseconds; round up so that the callback never runs before `when`.
-  const uint64_t usec = static_cast<uint64_t>((when.nanoseconds() + 999) / 1000);
-  CheckOk(sd_event_add_time(event_, &handle.state_->source, CLOCK_BOOTTIME, usec, 1, OnTime,
-                            &handle.state_->call),
-          "sd_event_add_time");
+  handle.state_->key = TimerKey(when, timers_made_++);
+  handle.state_->timer_of = this;
+  timers_.emplace(handle.state_->key, handle.state_.get());
+  if (timers_.begin()->second == handle.state_.get()) SetAlarm();
   return handle;
+}
+
+// sd-event runs timers that are due together in no order of theirs, so it is given one alarm alone.
+void EventLoop::SetAlarm() {
+  if (timers_.empty()) {
+    CheckOk(sd_event_source_set_enabled(alarm_, SD_EVENT_OFF), "sd_event_source_set_enabled");
+    return;
+  }
+  // sd-event counts microseconds; round up so that the callback never runs before its instant.
+  const int64_t ns = std::max<int64_t>(timers_.begin()->first.first.nanoseconds(), 0);
+  const int64_t usec = ns / 1000 + (ns % 1000 != 0 ? 1 : 0);
+  CheckOk(sd_event_source_set_time(alarm_, static_cast<uint64_t>(usec)),
+          "sd_event_source_set_time");
+  CheckOk(sd_event_source_set_enabled(alarm_, SD_EVENT_ONESHOT), "sd_event_source_set_enabled");
+}
+
+int EventLoop::OnAlarm(sd_event_source* /*source*/, uint64_t /*usec*/, void* self) {
+  static_cast<EventLoop*>(self)->RunTimer();
+  return 0;
+}
+
+void EventLoop::RunTimer() {
+  std::shared_ptr<Callback> call;
+  if (!timers_.empty() && timers_.begin()->first.first <= BootNow()) {
+    Handle::State* state = timers_.begin()->second;
+    timers_.erase(timers_.begin());
+    state->timer_of = nullptr;
+    call = state->call;
+  }
+  SetAlarm();
+  if (call != nullptr) (*call)(0);
 }
 
 EventLoop::Handle EventLoop::After(Duration delay, std::function<void()> f) {
@@ -151,7 +202,9 @@ absl::Status EventLoop::OnSignal(int signal, std::function<void()> f) {
   return absl::OkStatus();
 }
 
-void EventLoop::EnableWatchdog() { CheckOk(sd_event_set_watchdog(event_, 1), "sd_event_set_watchdog"); }
+void EventLoop::EnableWatchdog() {
+  CheckOk(sd_event_set_watchdog(event_, 1), "sd_event_set_watchdog");
+}
 
 int EventLoop::Run() {
   while (!stopping_) CheckOk(sd_event_run(event_, UINT64_MAX), "sd_event_run");
@@ -159,8 +212,8 @@ int EventLoop::Run() {
 }
 
 bool EventLoop::RunOnce(Duration limit) {
-  const int result =
-      sd_event_run(event_, static_cast<uint64_t>(absl::ToInt64Microseconds(limit)));
+  const int64_t usec = std::max<int64_t>(absl::ToInt64Microseconds(limit), 0);
+  const int result = sd_event_run(event_, static_cast<uint64_t>(usec));
   CheckOk(result, "sd_event_run");
   return result > 0;
 }

@@ -1,6 +1,7 @@
-// The one thread that owns a daemon's state: timers on the boot clock, file descriptors, signals, and
-// functions posted from other threads (gRPC and curl callbacks decode and post, nothing else).
-// A thin layer over sd-event(3), which also feeds systemd's watchdog. Nothing that blocks runs here.
+// The one thread that owns a daemon's state: timers on the boot clock, file descriptors, signals,
+// and functions posted from other threads (gRPC and curl callbacks decode and post, nothing else).
+// A thin layer over sd-event(3), which also feeds systemd's watchdog. Nothing that blocks runs
+// here.
 #ifndef HB_COMMON_EVENT_LOOP_H_
 #define HB_COMMON_EVENT_LOOP_H_
 
@@ -8,7 +9,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -22,8 +25,8 @@ namespace hb {
 
 class EventLoop {
  public:
-  // Cancels what it stands for when it is destroyed or assigned over; safe from within its own callback.
-  // Must not outlive the loop.
+  // Cancels what it stands for when it is destroyed or assigned over; safe from within its own
+  // callback. Must not outlive the loop.
   class Handle {
    public:
     Handle() = default;
@@ -47,22 +50,26 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Thread-safe: runs `f` on the loop's thread, in the order of posting. Functions that are still waiting
-  // when the loop is destroyed are destroyed unrun.
+  // Thread-safe: runs `f` on the loop's thread, in the order of posting. Functions that are still
+  // waiting when the loop is destroyed are destroyed unrun.
   void Post(absl::AnyInvocable<void()> f) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Runs `f` once at `when` (at the next turn if that has passed), to about 50 µs.
+  // Runs `f` once at `when` (at the next turn if that has passed), never before, to about 50 µs.
+  // Timers run in the order of their instants, those of one instant in the order of their making,
+  // also when the loop is late; one a turn, so that they starve nothing else.
   [[nodiscard]] Handle At(MonoTime when, std::function<void()> f);
   [[nodiscard]] Handle After(Duration delay, std::function<void()> f);
 
-  // Runs `f(revents)` whenever `fd` shows one of `events` (EPOLLIN, ...; level-triggered). The caller keeps
-  // owning the descriptor and cancels before closing it.
+  // Runs `f(revents)` whenever `fd` shows one of `events` (EPOLLIN, ...; level-triggered). The
+  // caller keeps owning the descriptor and cancels before closing it.
   [[nodiscard]] Handle WatchFd(int fd, uint32_t events, std::function<void(uint32_t)> f);
 
-  // Runs `f` at each arrival of `signal`; blocks it in the calling thread. Call before other threads start.
+  // Runs `f` at each arrival of `signal`; blocks it in the calling thread. Call before other
+  // threads start.
   [[nodiscard]] absl::Status OnSignal(int signal, std::function<void()> f);
 
-  // Answers systemd's watchdog from the loop (WATCHDOG_USEC; sd_event_set_watchdog(3)); nothing without it.
+  // Answers systemd's watchdog from the loop (WATCHDOG_USEC; sd_event_set_watchdog(3)); nothing
+  // without it.
   void EnableWatchdog();
 
   // Until Stop(). Returns what Stop() was given.
@@ -75,13 +82,22 @@ class EventLoop {
   sd_event* raw() const { return event_; }
 
  private:
+  using TimerKey = std::pair<MonoTime, uint64_t>;  // when, and its number in the order of making
+
   explicit EventLoop(sd_event* event, int wake_fd);
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
+  void RunTimer();
+  // Sets the one alarm to the first timer.
+  void SetAlarm();
+  static int OnAlarm(sd_event_source* source, uint64_t usec, void* self);
 
   sd_event* const event_;
   const int wake_fd_;
   Handle wake_;
   std::vector<Handle> signals_;
+  sd_event_source* alarm_ = nullptr;
+  std::map<TimerKey, Handle::State*> timers_;
+  uint64_t timers_made_ = 0;
   bool stopping_ = false;
   int exit_code_ = 0;
   absl::Mutex mutex_;

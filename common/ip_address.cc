@@ -1,3 +1,5 @@
+// IpAddress and IpPrefix: text, bytes and socket addresses, by inet_pton(3) and inet_ntop(3). No
+// name is ever resolved here, and nothing but the address itself is taken for one.
 #include "common/ip_address.h"
 
 #include <arpa/inet.h>
@@ -13,9 +15,10 @@ namespace hb {
 absl::StatusOr<IpAddress> IpAddress::Parse(std::string_view text) {
   const std::string copy(text);
   IpAddress result;
-  if (inet_pton(AF_INET, copy.c_str(), result.bytes_.data()) == 1) return result;
+  const bool whole = copy.find('\0') == std::string::npos;  // inet_pton reads up to a NUL
+  if (whole && inet_pton(AF_INET, copy.c_str(), result.bytes_.data()) == 1) return result;
   result.family_ = AF_INET6;
-  if (inet_pton(AF_INET6, copy.c_str(), result.bytes_.data()) == 1) return result;
+  if (whole && inet_pton(AF_INET6, copy.c_str(), result.bytes_.data()) == 1) return result;
   return absl::InvalidArgumentError(
       absl::StrCat("'", copy, "' is not an IPv4 or IPv6 address (like 192.168.0.1 or fd00::1)"));
 }
@@ -69,11 +72,12 @@ absl::StatusOr<IpPrefix> IpPrefix::Parse(std::string_view text) {
   IpPrefix result{*address, address->bits()};
   if (slash == std::string_view::npos) return result;
   const std::string length(text.substr(slash + 1));
-  if (!absl::SimpleAtoi(length, &result.length) || result.length < 0 ||
-      result.length > address->bits()) {
-    return absl::InvalidArgumentError(absl::StrCat("'", std::string(text),
-                                                   "': the prefix length must be 0 to ",
-                                                   address->bits()));
+  // SimpleAtoi would take spaces, signs and leading zeros; what is written back must be what was
+  // read.
+  if (!absl::SimpleAtoi(length, &result.length) || absl::StrCat(result.length) != length ||
+      result.length < 0 || result.length > address->bits()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "'", std::string(text), "': the prefix length must be 0 to ", address->bits()));
   }
   return result;
 }

@@ -1,5 +1,8 @@
+// Builds a line and writes it to standard error in one write(2), for the journal or for people. It
+// keeps no buffer and opens no file; a line that can't be written is lost.
 #include "common/log.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -49,6 +52,15 @@ bool IsPlain(char c) {
          std::string_view("-_.,:/+@%[]").find(c) != std::string_view::npos;
 }
 
+// Whether standard error goes to the journal: JOURNAL_STREAM is inherited, and may name the stream
+// of a parent whose output this is not (systemd.exec(5)).
+bool JournalListens() {
+  const char* name = std::getenv("JOURNAL_STREAM");
+  struct stat stream {};
+  if (name == nullptr || fstat(STDERR_FILENO, &stream) != 0) return false;
+  return absl::StrCat(stream.st_dev, ":", stream.st_ino) == name;
+}
+
 }  // namespace
 
 void SetLogLevel(LogLevel level) { log_level = level; }
@@ -74,7 +86,7 @@ std::string QuoteLogValue(std::string_view value) {
 
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
   if (level > log_level) return;
-  static const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;
+  static const bool journal = JournalListens();
   std::string line;
   if (journal) {
     line = absl::StrCat("<", Priority(level), ">");
@@ -87,7 +99,8 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
     absl::StrAppend(&line, " ", field.key, "=", QuoteLogValue(field.value));
   }
   line += '\n';
-  // One write a line: lines of several threads do not mix, and nothing is buffered when the process dies.
+  // One write a line: lines of several threads do not mix, and nothing is buffered when the process
+  // dies.
   while (write(STDERR_FILENO, line.data(), line.size()) < 0 && errno == EINTR) {
   }
 }

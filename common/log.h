@@ -1,6 +1,6 @@
-// The daemons' log: one line an event on standard error, key=value, ready for journald (which reads the
-// priority from the "<N>" prefix of sd-daemon(3)) and for people (a time stamp when no journal listens).
-// Cores never log; shells log the reasons that cores return.
+// The daemons' log: one line an event on standard error, key=value, ready for journald (which reads
+// the priority from the "<N>" prefix of sd-daemon(3)) and for people (a time stamp when no journal
+// listens). Cores never log; shells log the reasons that cores return.
 #ifndef HB_COMMON_LOG_H_
 #define HB_COMMON_LOG_H_
 
@@ -20,6 +20,7 @@ struct LogField {
   LogField(std::string_view k, std::string_view v) : key(k), value(v) {}
   LogField(std::string_view k, const absl::AlphaNum& v) : key(k), value(v.Piece()) {}
   LogField(std::string_view k, const char* v) : key(k), value(v) {}
+  LogField(std::string_view k, const std::string& v) : key(k), value(v) {}
   std::string key;
   std::string value;
 };
@@ -43,8 +44,8 @@ inline void LogDebug(std::string_view message, std::initializer_list<LogField> f
   Log(LogLevel::kDebug, message, fields);
 }
 
-// `value` as it stands in key=value: quoted, with \" \\ and control characters escaped, when it is empty
-// or has anything but letters, digits and -_.,:/+@%[] in it. Never holds a line break.
+// `value` as it stands in key=value: quoted, with \" \\ and control characters escaped, when it is
+// empty or has anything but letters, digits and -_.,:/+@%[] in it. Never holds a line break.
 std::string QuoteLogValue(std::string_view value);
 
 }  // namespace hb

@@ -1,3 +1,5 @@
+// MonoTime's arithmetic, which saturates, and how instants and durations are written for people. No
+// clock is read here.
 #include "common/time.h"
 
 #include "absl/strings/str_cat.h"
@@ -23,7 +25,11 @@ std::string HumanDuration(Duration d) {
   if (d < absl::ZeroDuration()) return absl::StrCat("-", HumanDuration(-d));
   if (d < absl::Seconds(10)) {
     const int64_t ms = absl::ToInt64Milliseconds(d + absl::Microseconds(500));
-    return ms % 1000 == 0 && ms > 0 ? absl::StrCat(ms / 1000, " s") : absl::StrCat(ms, " ms");
+    if (ms < 1000) return absl::StrCat(ms, " ms");
+    std::string seconds = absl::StrFormat("%d.%03d", ms / 1000, ms % 1000);
+    seconds.erase(seconds.find_last_not_of('0') + 1);
+    if (seconds.back() == '.') seconds.pop_back();
+    return absl::StrCat(seconds, " s");
   }
   const int64_t s = absl::ToInt64Seconds(d);
   if (s < 60) return absl::StrCat(s, " s");

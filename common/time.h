@@ -1,6 +1,6 @@
 // MonoTime: an instant of the boot clock (CLOCK_BOOTTIME), the only clock that leases, timeouts and
-// decisions are made of. Pure: nothing here reads a clock (common/boot_clock.h does). Instants never
-// cross the wire; durations do. absl::Time is for people only (event log, status).
+// decisions are made of. Pure: nothing here reads a clock (common/boot_clock.h does). Instants
+// never cross the wire; durations do. absl::Time is for people only (event log, status).
 #ifndef HB_COMMON_TIME_H_
 #define HB_COMMON_TIME_H_
 
@@ -35,11 +35,11 @@ class MonoTime {
   int64_t nanoseconds_ = 0;
 };
 
-// "12.345s" since boot; "never" for Infinite().
+// "12.345000s" since boot; "never" for Infinite().
 std::string ToString(MonoTime t);
 std::ostream& operator<<(std::ostream& out, MonoTime t);
 
-// For people: whole milliseconds below 10 s ("240 ms", "1.5 s", "3 min 20 s").
+// For people: to the millisecond below 10 s ("240 ms", "1.5 s", "3 min 20 s").
 std::string HumanDuration(Duration d);
 
 }  // namespace hb

@@ -1,7 +1,8 @@
-// HttpProber on libcurl's multi socket interface: curl says which descriptors and which timer it wants
-// watched, the event loop watches them and tells curl what happened. Curl's own callbacks only note things
-// down; the caller's callback runs when curl has returned. Nothing outside the request decides how a page is
-// fetched: no proxy variables, no netrc, no cached connection, TLS session or name of an earlier fetch.
+// HttpProber on libcurl's multi socket interface: curl says which descriptors and which timer it
+// wants watched, the event loop watches them and tells curl what happened. Curl's own callbacks
+// only note things down; the caller's callback runs when curl has returned. Nothing outside the
+// request decides how a page is fetched: no proxy variables, no netrc, no cached connection, TLS
+// session or name of an earlier fetch.
 #include "common/probe/http.h"
 
 #include <curl/curl.h>
@@ -22,6 +23,8 @@ namespace hb {
 namespace {
 
 constexpr size_t kMaxBody = 256 * 1024;
+constexpr char kBrokenOff[] = "connection closed in the middle of the answer";
+constexpr Duration kLate = absl::Milliseconds(5);
 
 struct EasyDeleter {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -36,8 +39,8 @@ using Easy = std::unique_ptr<CURL, EasyDeleter>;
 using List = std::unique_ptr<curl_slist, ListDeleter>;
 using Url = std::unique_ptr<CURLU, UrlDeleter>;
 
-// The multi handle and what it has the loop watch. Shared by the prober and its fetches, so that a fetch may
-// outlive the prober.
+// The multi handle and what it has the loop watch. Shared by the prober and its fetches, so that a
+// fetch may outlive the prober.
 class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
  public:
   explicit CurlLoop(EventLoop* loop) : loop_(loop), multi_(curl_multi_init()) {}
@@ -80,6 +83,7 @@ class HttpProber::Fetch {
   void OnDone(CURLcode code) { Finish(Judge(code)); }
 
  private:
+  void OnDeadline();
   [[nodiscard]] absl::Status Configure();
   [[nodiscard]] absl::Status SetTarget();
   ProbeResult Judge(CURLcode code) const;
@@ -87,6 +91,7 @@ class HttpProber::Fetch {
   // Takes it away from curl and closes its connection.
   void Detach();
   void Finish(ProbeResult result);
+  static size_t OnHeader(char* data, size_t size, size_t count, void* self);
   static size_t OnBody(char* data, size_t size, size_t count, void* self);
 
   const std::shared_ptr<CurlLoop> curl_;
@@ -94,11 +99,13 @@ class HttpProber::Fetch {
   std::function<void(ProbeResult)> done_;
   const MonoTime started_;
   EventLoop::Handle deadline_;
+  bool late_ = false;
   List headers_;
   List connect_to_;
   std::array<char, CURL_ERROR_SIZE> error_{};
   std::string body_;
   bool body_full_ = false;
+  bool head_complete_ = false;
   Easy easy_;  // last: it points at the above
 };
 
@@ -218,10 +225,18 @@ void HttpProber::Fetch::Begin() {
     });
     return;
   }
-  deadline_ = loop->At(started_ + request_.timeout, [this] {
-    Finish({false, absl::StrCat("timed out after ", HumanDuration(request_.timeout)),
-            BootNow() - started_});
-  });
+  deadline_ = loop->At(started_ + request_.timeout, [this] { OnDeadline(); });
+}
+
+void HttpProber::Fetch::OnDeadline() {
+  const Duration took = BootNow() - started_;
+  if (!late_ && took > request_.timeout + kLate) {
+    // The loop was late, not the site: what has arrived by now is read first.
+    late_ = true;
+    deadline_ = curl_->loop()->After(absl::ZeroDuration(), [this] { OnDeadline(); });
+    return;
+  }
+  Finish({false, absl::StrCat("timed out after ", HumanDuration(request_.timeout)), took});
 }
 
 absl::Status HttpProber::Fetch::Configure() {
@@ -235,6 +250,8 @@ absl::Status HttpProber::Fetch::Configure() {
   const auto check = [&ok](CURLcode code) { ok = ok && code == CURLE_OK; };
   check(curl_easy_setopt(e, CURLOPT_PRIVATE, this));
   check(curl_easy_setopt(e, CURLOPT_ERRORBUFFER, error_.data()));
+  check(curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, OnHeader));
+  check(curl_easy_setopt(e, CURLOPT_HEADERDATA, this));
   check(curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, OnBody));
   check(curl_easy_setopt(e, CURLOPT_WRITEDATA, this));
   check(curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L));
@@ -261,14 +278,14 @@ absl::Status HttpProber::Fetch::Configure() {
   return ok ? absl::OkStatus() : absl::InternalError("curl refused an option");
 }
 
-// The URL, with `host` in place of its own host where one is asked for: curl then takes it for SNI, for the
-// certificate and for redirects to itself, while the connection goes to the address that the URL names.
+// The URL, with `host` in place of its own host where one is asked for: curl then takes it for SNI,
+// for the certificate and for redirects to itself, while the connection goes to the address that
+// the URL names.
 absl::Status HttpProber::Fetch::SetTarget() {
   const Url url(curl_url());
   if (url == nullptr) return absl::UnavailableError("curl_url: out of memory");
-  const auto bad = [this](std::string_view why) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("URL '", request_.url, "': ", std::string(why)));
+  const auto bad = [this](const absl::AlphaNum& why) {
+    return absl::InvalidArgumentError(absl::StrCat("URL '", request_.url, "': ", why));
   };
   if (const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, request_.url.c_str(), 0);
       code != CURLUE_OK) {
@@ -304,6 +321,15 @@ absl::Status HttpProber::Fetch::SetTarget() {
   return absl::OkStatus();
 }
 
+// Curl is content with a head that breaks off after its first line; a page is not.
+size_t HttpProber::Fetch::OnHeader(char* data, size_t size, size_t count, void* self) {
+  auto* me = static_cast<Fetch*>(self);
+  const std::string_view line(data, size * count);
+  if (line.substr(0, 5) == "HTTP/") me->head_complete_ = false;
+  if (line == "\r\n" || line == "\n") me->head_complete_ = true;
+  return size * count;
+}
+
 size_t HttpProber::Fetch::OnBody(char* data, size_t size, size_t count, void* self) {
   auto* me = static_cast<Fetch*>(self);
   const size_t take = std::min(size * count, kMaxBody - me->body_.size());
@@ -317,6 +343,7 @@ ProbeResult HttpProber::Fetch::Judge(CURLcode code) const {
   const Duration took = BootNow() - started_;
   const bool ended_by_us = code == CURLE_WRITE_ERROR && body_full_;
   if (code != CURLE_OK && !ended_by_us) return {false, Explain(code), took};
+  if (!head_complete_) return {false, kBrokenOff, took};
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
   if (!request_.expect_status.Contains(status)) {
@@ -343,14 +370,15 @@ std::string HttpProber::Fetch::Explain(CURLcode code) const {
     case CURLE_GOT_NOTHING:
       return "connection closed without an answer";
     case CURLE_PARTIAL_FILE:
-      return "connection closed in the middle of the answer";
+      return kBrokenOff;
     case CURLE_UNSUPPORTED_PROTOCOL:
       if (text.find("HTTP/0.9") != std::string::npos) return "the answer is not HTTP";
       return text;
     case CURLE_WEIRD_SERVER_REPLY:
       return absl::StrCat("the answer is not HTTP: ", text);
     case CURLE_TOO_MANY_REDIRECTS:
-      return absl::StrCat("more than ", request_.redirects, " redirects");
+      return absl::StrCat("more than ", request_.redirects,
+                          request_.redirects == 1 ? " redirect" : " redirects");
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
       return absl::StrCat("certificate: ",

@@ -1,6 +1,6 @@
-// Fetches a page to learn whether a site works: libcurl's multi interface driven by the event loop, so that
-// any number of fetches run beside each other without a thread. A fresh connection each time, no proxy, no
-// netrc, redirects not followed unless told.
+// Fetches a page to learn whether a site works: libcurl's multi interface driven by the event loop,
+// so that any number of fetches run beside each other without a thread. A fresh connection each
+// time, no proxy, no netrc, redirects not followed unless told.
 #ifndef HB_COMMON_PROBE_HTTP_H_
 #define HB_COMMON_PROBE_HTTP_H_
 
@@ -33,7 +33,7 @@ class HttpStatusSet {
 };
 
 struct HttpRequest {
-  std::string url;  // http:// or https://
+  std::string url;                      // http:// or https://
   Duration timeout = absl::Seconds(1);  // for all of it: connect, TLS, redirects, body
   HttpStatusSet expect_status;
   std::string expect_body;  // must stand in the first 256 KiB; empty: not looked for
@@ -55,8 +55,8 @@ class HttpProber {
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<HttpProber>> Create(EventLoop* loop);
   virtual ~HttpProber() = default;
 
-  // `done` is called once on the loop, never from within Start, at the latest `timeout` (and a few ms) later.
-  // It may destroy the handle and may start another fetch.
+  // `done` is called once on the loop, never from within Start, at the latest `timeout` (and a few
+  // ms) later. It may destroy the handle and may start another fetch.
   [[nodiscard]] virtual FetchHandle Start(const HttpRequest& request,
                                           std::function<void(ProbeResult)> done) = 0;
 };

@@ -1,5 +1,6 @@
-// Which HTTP status codes count as good, as the config writes them. Pure; common/probe/http.cc asks it once
-// a fetch has ended. It takes nothing that it does not understand whole: no spaces, no open ranges.
+// Which HTTP status codes count as good, as the config writes them. Pure; common/probe/http.cc asks
+// it once a fetch has ended. It takes nothing that it does not understand whole: no spaces, no open
+// ranges.
 #include <cstddef>
 #include <optional>
 #include <string>

@@ -8,8 +8,6 @@
 namespace hb::executor {
 namespace {
 
-// Stamps of unanswered reports that are kept: enough for kMaxTtl at a report every 15 ms.
-constexpr size_t kMaxStamps = 4096;
 // The kernel counts an address's lifetime in seconds; it is extended once in this time.
 constexpr Duration kRefreshInterval = absl::Seconds(1);
 constexpr Duration kRetryInterval = absl::Milliseconds(250);
@@ -19,6 +17,9 @@ constexpr Duration kRetryInterval = absl::Milliseconds(250);
 constexpr std::array<int, 4> kAnnounceBurstMs = {0, 20, 100, 300};
 constexpr Duration kAnnounceInterval = absl::Seconds(1);
 constexpr Duration kAnnounceFor = absl::Seconds(5);
+// A heartbeat beyond these is brought back to them: none may keep the executor busy or mute.
+constexpr Duration kMinHeartbeat = absl::Milliseconds(10);
+constexpr Duration kMaxHeartbeat = absl::Seconds(10);
 
 MonoTime AnnounceTime(MonoTime from, size_t index, Duration ttl) {
   if (index < kAnnounceBurstMs.size()) {
@@ -27,6 +28,16 @@ MonoTime AnnounceTime(MonoTime from, size_t index, Duration ttl) {
   const Duration offset =
       kAnnounceInterval * static_cast<int64_t>(index - kAnnounceBurstMs.size() + 1);
   return offset <= std::max(ttl, kAnnounceFor) ? from + offset : MonoTime::Infinite();
+}
+
+// The VIP is there for the LAN to see.
+bool IsUp(const Observation& seen, size_t vip) {
+  return seen.vip_present[vip] && seen.link_usable[vip];
+}
+
+// For the kernel, which counts an address's lifetime in seconds.
+Duration Lifetime(const Lease& lease) {
+  return absl::Ceil(lease.ttl(), absl::Seconds(1)) + absl::Seconds(1);
 }
 
 }  // namespace
@@ -57,53 +68,51 @@ void Node::StreamClosed() {
   }
 }
 
-std::optional<MonoTime> Node::StampOf(ReportId id) const {
-  if (id.incarnation != incarnation_) return std::nullopt;
-  const auto it = std::lower_bound(stamps_.begin(), stamps_.end(), id.number,
-                                   [](const Stamp& s, uint64_t n) { return s.number < n; });
-  if (it == stamps_.end() || it->number != id.number) return std::nullopt;
-  return it->at;
-}
-
 Acts Node::Obey(const Orders& orders, MonoTime now) {
   Acts acts;
   if (!streaming_ || shutting_down_) return acts;
-  if (orders.heartbeat) heartbeat_ = *orders.heartbeat;
+  if (orders.heartbeat) heartbeat_ = std::clamp(*orders.heartbeat, kMinHeartbeat, kMaxHeartbeat);
+  // A lease that has run out is given up before anything in this message could revive it.
+  for (auto& [name, cluster] : clusters_) CheckExpiry(cluster, now, acts);
   for (const std::string& name : orders.forget) Forget(name, now, acts);
-  for (const Spec& spec : orders.specs) AdoptSpec(spec, acts);
+  for (const Spec& spec : orders.specs) AdoptSpec(spec, now, acts);
   for (const Order& order : orders.orders) Receive(order, orders.answers, now, acts);
   RefreshRules(acts);
   for (auto& [name, cluster] : clusters_) {
     if (cluster.parked) cluster.parked_answers = orders.answers;
-    if (cluster.standing && cluster.standing->active) {
-      TakeLease(cluster, orders.answers, now, acts);
+    if (cluster.standing && cluster.standing->active &&
+        TakeLease(cluster, orders.answers, now, acts)) {
       Work(cluster, now, acts);
     }
+    CheckExpiry(cluster, now, acts);  // the policy may be another now
+    KeepUp(cluster, now, acts);
   }
   return acts;
 }
 
-void Node::AdoptSpec(const Spec& spec, Acts& acts) {
+void Node::AdoptSpec(const Spec& spec, MonoTime now, Acts& acts) {
   Cluster& cluster = clusters_[spec.cluster];
+  if (cluster.spec.revision == spec.revision) return;
   changed_ = true;
-  if (cluster.spec.revision == 0) {
-    if (cluster.lease.void_before() == ReportId{}) cluster.lease.GiveUp(NextId());
-  }
+  // A cluster that is new here: whatever answers a report of an earlier run is void.
+  if (cluster.lease.void_before() == ReportId{}) cluster.lease.GiveUp({incarnation_, 1});
   for (size_t i = 0; i < cluster.spec.vips.size(); ++i) {
     const Vip& vip = cluster.spec.vips[i];
     if (std::find(spec.vips.begin(), spec.vips.end(), vip) == spec.vips.end()) {
       acts.push_back(RemoveVip{spec.cluster, vip, "no longer in the cluster's spec"});
     }
   }
+  if (cluster.spec.service != spec.service) RethinkSharedServices(now);
   cluster.spec = spec;
   cluster.lease.SetPolicy(spec.on_expiry);
   cluster.observed = false;
+  cluster.tried.clear();
   cluster.seen.vip_present.assign(spec.vips.size(), false);
   cluster.seen.link_usable.assign(spec.vips.size(), false);
   if (spec.on_expiry != OnExpiry::kWitness) {
     cluster.next_witness = MonoTime::Infinite();
   } else if (cluster.lease.taken() && cluster.next_witness == MonoTime::Infinite()) {
-    cluster.next_witness = MonoTime();
+    cluster.next_witness = now;
   }
 }
 
@@ -116,29 +125,69 @@ void Node::Forget(const std::string& name, MonoTime now, Acts& acts) {
     acts.push_back(RemoveVip{name, vip, "no longer a member of the cluster"});
   }
   // The highest epoch and what is void stay known.
-  Lease lease = cluster.lease;
+  const Lease lease = cluster.lease;
+  const uint64_t seen_epoch = cluster.seen_epoch;
   cluster = Cluster();
   cluster.lease = lease;
+  cluster.seen_epoch = seen_epoch;
+  RethinkSharedServices(now);
+}
+
+void Node::RethinkSharedServices(MonoTime now) {
+  for (auto& [name, cluster] : clusters_) cluster.next_retry = std::min(cluster.next_retry, now);
 }
 
 void Node::Receive(const Order& order, ReportId answers, MonoTime now, Acts& acts) {
   Cluster& cluster = clusters_[order.cluster];
   changed_ = true;
-  if (cluster.spec.revision == 0 || cluster.spec.revision != order.spec_revision) {
-    if (cluster.refusal.empty()) cluster.refusal = "the order is for a spec that is not known here";
+  absl::Status epoch = cluster.lease.CheckEpoch(order.epoch);
+  if (epoch.ok() && order.epoch < cluster.seen_epoch) {
+    epoch = absl::FailedPreconditionError(absl::StrCat(
+        "epoch ", order.epoch, " is stale: epoch ", cluster.seen_epoch, " is on its way to disk"));
+  }
+  if (!epoch.ok()) {
+    cluster.refusal = std::string(epoch.message());
+    Supersede(cluster, order);
     return;
   }
-  if (absl::Status status = cluster.lease.CheckEpoch(order.epoch); !status.ok()) {
-    cluster.refusal = std::string(status.message());
+  // Giving up waits for nothing: neither for the disk nor for a spec.
+  if (!order.active) {
+    GiveUp(cluster, "ordered to stand by", now, acts);
+    Work(cluster, now, acts);
+  }
+  if (cluster.spec.revision == 0 || cluster.spec.revision != order.spec_revision) {
+    if (cluster.refusal.empty()) cluster.refusal = "the order is for a spec that is not known here";
+    Supersede(cluster, order);
     return;
   }
   if (order.epoch > cluster.lease.highest_epoch()) {
+    cluster.standing.reset();
     cluster.parked = order;
     cluster.parked_answers = answers;
+    cluster.seen_epoch = order.epoch;
     acts.push_back(PersistEpoch{order.cluster, order.epoch});
     return;
   }
-  ObeyOrder(cluster, order, now, acts);
+  cluster.refusal.clear();
+  cluster.lease_refusal.clear();
+  cluster.parked.reset();
+  cluster.standing = order;
+  if (order.start_attempt > cluster.wanted.start_attempt) cluster.tried.clear();
+  cluster.wanted.service_running = order.service_running;
+  cluster.wanted.start_attempt = order.start_attempt;
+  if (order.active) TakeLease(cluster, answers, now, acts);
+  Work(cluster, now, acts);
+}
+
+void Node::Supersede(Cluster& cluster, const Order& refused) {
+  for (std::optional<Order>* before : {&cluster.standing, &cluster.parked}) {
+    if (!*before) continue;
+    if (refused.active && (*before)->active && refused.epoch == (*before)->epoch) {
+      (*before)->ttl = std::min((*before)->ttl, refused.ttl);
+    } else {
+      before->reset();
+    }
+  }
 }
 
 Acts Node::EpochStored(const std::string& name, uint64_t epoch, MonoTime now) {
@@ -146,55 +195,39 @@ Acts Node::EpochStored(const std::string& name, uint64_t epoch, MonoTime now) {
   const auto it = clusters_.find(name);
   if (it == clusters_.end()) return acts;
   Cluster& cluster = it->second;
+  CheckExpiry(cluster, now, acts);
   cluster.lease.RaiseHighestEpoch(epoch);
   changed_ = true;
   if (!cluster.parked || cluster.parked->epoch > epoch || shutting_down_) return acts;
   const Order order = *cluster.parked;
   cluster.parked.reset();
-  ObeyOrder(cluster, order, now, acts);
-  if (order.active) {
-    TakeLease(cluster, cluster.parked_answers, now, acts);
-    Work(cluster, now, acts);
-  }
+  Receive(order, cluster.parked_answers, now, acts);
+  KeepUp(cluster, now, acts);
   return acts;
 }
 
-void Node::ObeyOrder(Cluster& cluster, const Order& order, MonoTime now, Acts& acts) {
-  cluster.refusal.clear();
-  cluster.parked.reset();
-  cluster.standing = order;
-  cluster.wanted.service_running = order.service_running;
-  cluster.wanted.start_attempt = order.start_attempt;
-  if (!order.active) {
-    GiveUp(cluster, "ordered to stand by", now, acts);
-    Work(cluster, now, acts);
-  }
-}
-
-void Node::TakeLease(Cluster& cluster, ReportId answers, MonoTime now, Acts& acts) {
+bool Node::TakeLease(Cluster& cluster, ReportId answers, MonoTime now, Acts& acts) {
   const std::optional<MonoTime> stamp = StampOf(answers);
   const bool held = cluster.lease.taken();
-  absl::Status status =
+  const absl::Status status =
       stamp ? cluster.lease.Take({cluster.standing->epoch, answers, *stamp, cluster.standing->ttl},
                                  now)
             : absl::FailedPreconditionError("the order answers no report of this stream");
-  if (!status.ok()) {
-    if (cluster.refusal != status.message()) changed_ = true;
-    cluster.refusal = std::string(status.message());
-    return;
-  }
-  cluster.refusal.clear();
+  if (cluster.lease_refusal != status.message()) changed_ = true;
+  cluster.lease_refusal = std::string(status.message());
+  if (!status.ok()) return false;
   if (cluster.beyond) {
     cluster.beyond = false;
     changed_ = true;
   }
-  if (held) return;
+  if (held) return false;
   changed_ = true;
   cluster.wanted.hold = true;
   cluster.wanted.taken_over = false;
   if (cluster.spec.on_expiry == OnExpiry::kWitness) cluster.next_witness = now;
   acts.push_back(Note{false, cluster.spec.cluster,
                       absl::StrCat("lease taken under epoch ", cluster.lease.epoch())});
+  return true;
 }
 
 void Node::GiveUp(Cluster& cluster, const std::string& reason, MonoTime now, Acts& acts) {
@@ -231,26 +264,39 @@ void Node::CheckExpiry(Cluster& cluster, MonoTime now, Acts& acts) {
 }
 
 void Node::Work(Cluster& cluster, MonoTime now, Acts& acts) {
-  cluster.next_retry = MonoTime::Infinite();
-  if (!cluster.observed) return;
+  if (!cluster.observed) {
+    cluster.next_retry = MonoTime::Infinite();
+    return;
+  }
   cluster.wanted.may_stop_service =
       !shutting_down_ && cluster.standing && !OthersWantService(cluster);
+  Wanted wanted = cluster.wanted;
+  wanted.hold = wanted.hold && cluster.lease.Holds(now);
+  if (wanted.hold && !wanted.taken_over && cluster.seen.AnyVipPresent()) {
+    // Put up a moment ago, or found: by an executor that restarted, or before it could be removed.
+    cluster.wanted.taken_over = wanted.taken_over = true;
+    if (cluster.next_refresh == MonoTime::Infinite()) cluster.next_refresh = now;
+    StartAnnouncing(cluster, now);
+  }
+  const std::vector<Step> steps = Reconcile(wanted, cluster.seen);
+  // What was tried a moment ago is not tried again because of something else that changed.
+  if (steps == cluster.tried && now < cluster.next_retry) return;
+  cluster.tried = steps;
+  cluster.next_retry = steps.empty() ? MonoTime::Infinite() : now + kRetryInterval;
   const std::string& name = cluster.spec.cluster;
-  for (const Step& step : Reconcile(cluster.wanted, cluster.seen)) {
-    cluster.next_retry = now + kRetryInterval;
+  for (const Step& step : steps) {
     switch (step.kind) {
       case StepKind::kRemoveVip:
         acts.push_back(RemoveVip{name, cluster.spec.vips[step.vip], "this node holds no lease"});
         break;
       case StepKind::kAddVip:
-        acts.push_back(
-            AddVip{name, cluster.spec.vips[step.vip],
-                   absl::Ceil(cluster.lease.ttl(), absl::Seconds(1)) + absl::Seconds(1)});
-        cluster.wanted.taken_over = true;
-        cluster.next_refresh = now + kRefreshInterval;
+        acts.push_back(AddVip{name, cluster.spec.vips[step.vip], Lifetime(cluster.lease)});
+        if (cluster.next_refresh == MonoTime::Infinite()) {
+          cluster.next_refresh = now + kRefreshInterval;
+        }
         break;
       case StepKind::kStartService:
-        acts.push_back(StartService{name, cluster.spec.service, cluster.wanted.start_attempt});
+        acts.push_back(StartService{name, cluster.spec.service, wanted.start_attempt});
         break;
       case StepKind::kStopService:
         acts.push_back(StopService{name, cluster.spec.service, "this node is on standby"});
@@ -265,31 +311,35 @@ Acts Node::Observe(const std::string& name, const Observation& seen, MonoTime no
   if (it == clusters_.end() || it->second.spec.revision == 0) return acts;
   Cluster& cluster = it->second;
   if (cluster.observed && cluster.seen == seen) return acts;
-  const bool linked =
-      std::find(seen.link_usable.begin(), seen.link_usable.end(), false) == seen.link_usable.end();
-  const bool was_linked =
-      std::find(cluster.seen.link_usable.begin(), cluster.seen.link_usable.end(), false) ==
-      cluster.seen.link_usable.end();
-  const bool appeared = !cluster.observed || !cluster.seen.AllVipsPresent() || !was_linked;
+  // What was seen of another spec tells nothing about this one.
+  const size_t vips = cluster.spec.vips.size();
+  if (seen.vip_present.size() != vips || seen.link_usable.size() != vips) return acts;
+  bool appeared = false;
+  for (size_t i = 0; i < vips; ++i) {
+    appeared = appeared || (IsUp(seen, i) && !(cluster.observed && IsUp(cluster.seen, i)));
+  }
   cluster.seen = seen;
   cluster.observed = true;
   changed_ = true;
   CheckExpiry(cluster, now, acts);
   Work(cluster, now, acts);
-  if (cluster.wanted.hold && cluster.wanted.taken_over && appeared && linked &&
-      seen.AllVipsPresent()) {
-    cluster.announce_from = now;
-    cluster.announced = 0;
-    cluster.next_announce = now;
-    KeepUp(cluster, now, acts);
-  }
+  if (cluster.wanted.hold && appeared) StartAnnouncing(cluster, now);
+  KeepUp(cluster, now, acts);
   return acts;
+}
+
+void Node::StartAnnouncing(Cluster& cluster, MonoTime now) {
+  cluster.announce_from = cluster.next_announce = now;
+  cluster.announced = 0;
 }
 
 void Node::KeepUp(Cluster& cluster, MonoTime now, Acts& acts) {
   const std::string& name = cluster.spec.cluster;
+  const std::vector<Vip>& vips = cluster.spec.vips;
   if (now >= cluster.next_announce) {
-    for (const Vip& vip : cluster.spec.vips) acts.push_back(Announce{name, vip});
+    for (size_t i = 0; i < vips.size(); ++i) {
+      if (cluster.observed && IsUp(cluster.seen, i)) acts.push_back(Announce{name, vips[i]});
+    }
     // One that came late stands for those that it missed.
     do {
       cluster.next_announce =
@@ -297,10 +347,9 @@ void Node::KeepUp(Cluster& cluster, MonoTime now, Acts& acts) {
     } while (cluster.next_announce <= now);
   }
   if (now >= cluster.next_refresh) {
-    for (size_t i = 0; i < cluster.spec.vips.size(); ++i) {
+    for (size_t i = 0; i < vips.size(); ++i) {
       if (!cluster.observed || !cluster.seen.vip_present[i]) continue;
-      acts.push_back(AddVip{name, cluster.spec.vips[i],
-                            absl::Ceil(cluster.lease.ttl(), absl::Seconds(1)) + absl::Seconds(1)});
+      acts.push_back(AddVip{name, vips[i], Lifetime(cluster.lease)});
     }
     cluster.next_refresh = now + kRefreshInterval;
   }
@@ -329,11 +378,16 @@ Acts Node::Shutdown(MonoTime now) {
   Acts acts;
   shutting_down_ = true;
   for (auto& [name, cluster] : clusters_) {
+    cluster.standing.reset();
+    cluster.parked.reset();
+    cluster.wanted.service_running = false;  // it is left as it is
     if (cluster.spec.revision == 0) continue;
     GiveUp(cluster, "the executor is stopping", now, acts);
     for (const Vip& vip : cluster.spec.vips) {
       acts.push_back(RemoveVip{name, vip, "the executor is stopping"});
     }
+    cluster.tried.clear();
+    cluster.next_retry = now + kRetryInterval;
   }
   return acts;
 }
@@ -348,8 +402,8 @@ Acts Node::Advance(MonoTime now) {
   return acts;
 }
 
-MonoTime Node::NextDeadline() const {
-  MonoTime next = streaming_ ? next_report_ : MonoTime::Infinite();
+MonoTime Node::NextDeadline(bool with_report) const {
+  MonoTime next = streaming_ && with_report ? next_report_ : MonoTime::Infinite();
   for (const auto& [name, cluster] : clusters_) {
     next = std::min({next, cluster.next_witness, cluster.next_refresh, cluster.next_announce,
                      cluster.next_retry});
@@ -358,40 +412,6 @@ MonoTime Node::NextDeadline() const {
     if (!cluster.beyond) next = std::min(next, cluster.lease.end());
   }
   return next;
-}
-
-bool Node::ReportDue(MonoTime now) const { return streaming_ && (changed_ || now >= next_report_); }
-
-Report Node::Compose(MonoTime now) {
-  Report report;
-  report.number = next_number_++;
-  stamps_.push_back({report.number, now});
-  if (stamps_.size() > kMaxStamps) stamps_.pop_front();
-  next_report_ = now + heartbeat_;
-  changed_ = false;
-  for (auto& [name, cluster] : clusters_) {
-    ClusterReport described = Describe(cluster, now);
-    described.cluster = name;
-    if (cluster.last_sent == described) continue;
-    report.clusters.push_back(described);
-    cluster.last_sent = std::move(described);
-  }
-  return report;
-}
-
-ClusterReport Node::Describe(const Cluster& cluster, MonoTime now) const {
-  ClusterReport report;
-  report.spec_revision = cluster.spec.revision;
-  report.holding = cluster.lease.Holds(now) || cluster.seen.AnyVipPresent();
-  report.beyond_lease = cluster.beyond;
-  report.epoch = cluster.lease.epoch();
-  report.highest_epoch = cluster.lease.highest_epoch();
-  report.void_before = cluster.lease.void_before();
-  for (const Vip& vip : cluster.spec.vips) report.vips.push_back(vip.address.ToString());
-  report.seen = cluster.seen;
-  if (shutting_down_) report.seen.obstacles.push_back("the executor is stopping");
-  report.refusal = cluster.refusal;
-  return report;
 }
 
 bool Node::OthersWantService(const Cluster& cluster) const {
@@ -444,6 +464,11 @@ const Spec* Node::spec(const std::string& name) const {
 bool Node::Holds(const std::string& name, MonoTime now) const {
   const auto it = clusters_.find(name);
   return it != clusters_.end() && it->second.lease.Holds(now);
+}
+
+uint64_t Node::epoch(const std::string& name) const {
+  const auto it = clusters_.find(name);
+  return it == clusters_.end() ? 0 : it->second.lease.epoch();
 }
 
 }  // namespace hb::executor

@@ -150,7 +150,8 @@ class Node {
   Acts Shutdown(MonoTime now);
   // Performs what is due. Call it at NextDeadline, or earlier.
   Acts Advance(MonoTime now);
-  MonoTime NextDeadline() const;
+  // `with_report`: false while a report could not be sent anyway; then the report's time is left out.
+  MonoTime NextDeadline(bool with_report = true) const;
 
   // True when a report should go out now: something changed, or the heartbeat is due. Only with a
   // stream.
@@ -162,6 +163,8 @@ class Node {
   // Null when the cluster is unknown or has no spec.
   const Spec* spec(const std::string& cluster) const;
   bool Holds(const std::string& cluster, MonoTime now) const;
+  // Of the lease that it holds or held last; 0: none.
+  uint64_t epoch(const std::string& cluster) const;
 
  private:
   struct Cluster {
@@ -170,12 +173,15 @@ class Node {
     std::optional<Order> standing;  // obeyed on this stream
     std::optional<Order> parked;    // waits for its epoch to be on disk
     ReportId parked_answers;
+    uint64_t seen_epoch = 0;  // the highest that was asked to be put on disk
     Wanted wanted;
     Observation seen;
-    bool observed = false;  // seen is of the present spec
-    std::string refusal;
+    bool observed = false;      // seen is of the present spec
+    std::string refusal;        // of an order, or from outside
+    std::string lease_refusal;  // of the last grant or renewal
     MonoTime next_witness = MonoTime::Infinite();
     MonoTime next_refresh = MonoTime::Infinite();
+    std::vector<Step> tried;
     MonoTime next_retry = MonoTime::Infinite();  // steps that had no visible effect are tried again
     MonoTime announce_from;
     size_t announced = 0;
@@ -186,15 +192,22 @@ class Node {
 
   ReportId NextId() const { return {incarnation_, next_number_}; }
   std::optional<MonoTime> StampOf(ReportId id) const;
-  void AdoptSpec(const Spec& spec, Acts& acts);
+  void AdoptSpec(const Spec& spec, MonoTime now, Acts& acts);
   void Forget(const std::string& name, MonoTime now, Acts& acts);
   void Receive(const Order& order, ReportId answers, MonoTime now, Acts& acts);
-  void ObeyOrder(Cluster& cluster, const Order& order, MonoTime now, Acts& acts);
-  void TakeLease(Cluster& cluster, ReportId answers, MonoTime now, Acts& acts);
+  // A refused order, too, takes the place of the one before: its sender no longer counts grants of
+  // that one, so nothing may renew the lease by it. Two ACTIVE orders of one epoch do not differ in
+  // that; the shorter ttl counts, for the sender may count by either.
+  static void Supersede(Cluster& cluster, const Order& refused);
+  // True when a lease begins, false when it goes on or the grant is refused.
+  bool TakeLease(Cluster& cluster, ReportId answers, MonoTime now, Acts& acts);
   void GiveUp(Cluster& cluster, const std::string& reason, MonoTime now, Acts& acts);
   void CheckExpiry(Cluster& cluster, MonoTime now, Acts& acts);
   void Work(Cluster& cluster, MonoTime now, Acts& acts);
+  static void StartAnnouncing(Cluster& cluster, MonoTime now);
   void KeepUp(Cluster& cluster, MonoTime now, Acts& acts);
+  // A cluster that wants its service stopped may have waited for another that wanted it running.
+  void RethinkSharedServices(MonoTime now);
   void RefreshRules(Acts& acts);
   bool OthersWantService(const Cluster& cluster) const;
   FirewallRules Rules() const;

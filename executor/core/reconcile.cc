@@ -7,10 +7,6 @@ namespace {
 
 using State = ServiceStatus::State;
 
-bool IsUpOrComing(State state) {
-  return state == State::kStarting || state == State::kRunning || state == State::kFailing;
-}
-
 }  // namespace
 
 bool Observation::AnyVipPresent() const {
@@ -30,8 +26,9 @@ std::vector<Step> Reconcile(const Wanted& wanted, const Observation& seen) {
   }
   const State service = seen.service.state;
   if (wanted.service_running) {
-    const bool new_attempt = wanted.start_attempt > seen.start_attempted;
-    if (new_attempt && !IsUpOrComing(service)) steps.push_back({StepKind::kStartService});
+    // Also when it runs already, which changes nothing but uses the attempt up: otherwise a service
+    // that dies later would be started again without anyone having asked for it.
+    if (wanted.start_attempt > seen.start_attempted) steps.push_back({StepKind::kStartService});
   } else if (!wanted.hold && !seen.AnyVipPresent() && wanted.may_stop_service &&
              service != State::kStopped && service != State::kStopping) {
     steps.push_back({StepKind::kStopService});

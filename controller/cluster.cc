@@ -1,0 +1,93 @@
+#include "controller/cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/boot_clock.h"
+#include "controller/setup.h"
+
+namespace hb::controller {
+namespace {
+
+// A step that comes later than this after its time finds the evidence too old to be acted upon
+// (TILT).
+Duration LateBudget(const ClusterModel& model) {
+  return std::max(model.heartbeat, absl::Milliseconds(50));
+}
+
+}  // namespace
+
+Cluster::Cluster(EventLoop* loop, IcmpProber* icmp, HttpProber* http,
+                 const v1::ClusterConfig& config, const Persistent& stored, MonoTime grants_until,
+                 Owner* owner)
+    : loop_(loop),
+      icmp_(icmp),
+      http_(http),
+      config_(config),
+      owner_(owner),
+      decision_(MakeModel(config), stored, grants_until, BootNow()) {}
+
+void Cluster::Start() {
+  for (NodeIndex i = 0; i < decision_.model().nodes.size(); ++i) {
+    NodeProbes::Listener listener;
+    listener.icmp = [this, i](const ProbeResult& result) {
+      Step(ProbeSeen{i, ProbeKind::kIcmp, result.good, result.detail});
+    };
+    listener.http = [this, i](const ProbeResult& result) {
+      Step(ProbeSeen{i, ProbeKind::kHttp, result.good, result.detail});
+    };
+    probes_.push_back(std::make_unique<NodeProbes>(loop_, icmp_, http_, MakeIcmpOptions(config_, i),
+                                                   MakeHttpOptions(config_, i),
+                                                   std::move(listener)));
+  }
+  if (decision_.model().on_expiry == OnExpiry::kWitness) {
+    witness_ = std::make_unique<Witness>(loop_, icmp_, config_.witness().address(),
+                                         decision_.model().witness_interval, decision_.model().ttl,
+                                         [this](bool good) { Step(WitnessSeen{good}); });
+  }
+  Step(TimePassed{});
+}
+
+void Cluster::Step(const Input& input) {
+  const MonoTime now = BootNow();
+  if (armed_for_ != MonoTime::Infinite() && now - armed_for_ > LateBudget(decision_.model())) {
+    StepOnce(LoopLate{now - armed_for_}, now);
+  }
+  StepOnce(input, now);
+}
+
+void Cluster::StepOnce(const Input& input, MonoTime now) {
+  const Actions actions = decision_.Step(input, now);
+  for (const Action& action : actions) Perform(action);
+  for (NodeIndex i = 0; i < probes_.size(); ++i) {
+    probes_[i]->ExpectPage(decision_.ExpectsPage(i));
+  }
+  Arm();
+  owner_->StepDone(*this);
+}
+
+void Cluster::Arm() {
+  armed_for_ = decision_.NextDeadline();
+  timer_ = loop_->At(armed_for_, [this] { Step(TimePassed{}); });
+}
+
+void Cluster::Perform(const Action& action) {
+  if (const auto* send = std::get_if<SendOrder>(&action)) {
+    owner_->Order(*this, send->node, send->order);
+  } else if (const auto* reserve = std::get_if<controller::ReserveEpoch>(&action)) {
+    owner_->ReserveEpoch(*this, reserve->at_least);
+  } else if (const auto* save = std::get_if<Save>(&action)) {
+    owner_->SaveOverrides(*this, save->state);
+  } else if (const auto* event = std::get_if<Event>(&action)) {
+    owner_->Report(*this, *event);
+  } else if (const auto* progress = std::get_if<Progress>(&action)) {
+    owner_->Report(*this, *progress);
+  } else if (const auto* probe = std::get_if<ProbeNow>(&action)) {
+    if (probe->node < probes_.size()) {
+      probes_[probe->node]->ExpectPage(decision_.ExpectsPage(probe->node));
+      probes_[probe->node]->FetchNow();
+    }
+  }
+}
+
+}  // namespace hb::controller

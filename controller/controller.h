@@ -1,0 +1,127 @@
+// The controller's shell: all clusters, one stream to each node, the store. It carries reports to
+// the cores and orders to the nodes; it decides nothing. Everything belongs to the loop's thread,
+// but what the worker does with store and event log.
+#ifndef HB_CONTROLLER_CONTROLLER_H_
+#define HB_CONTROLLER_CONTROLLER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/event_loop.h"
+#include "common/probe/http.h"
+#include "common/probe/icmp.h"
+#include "controller/cluster.h"
+#include "controller/event_log.h"
+#include "controller/executor_link.h"
+#include "controller/store/store.h"
+#include "controller/worker.h"
+#include "hb/v1/config.pb.h"
+
+namespace hb::controller {
+
+class Controller : public Cluster::Owner {
+ public:
+  // `store` is used by the worker's thread alone from here on.
+  Controller(EventLoop* loop, std::unique_ptr<IcmpProber> icmp, std::unique_ptr<HttpProber> http,
+             std::unique_ptr<Store> store, std::string event_log);
+  ~Controller() override;
+
+  // Takes a configuration into force: at start, and again at each reload. Clusters that did not
+  // change are not touched; a changed one is taken up anew through adoption, its holder
+  // undisturbed; a removed one is forgotten by its nodes. On failure nothing has changed.
+  [[nodiscard]] absl::Status Configure(const v1::ControllerConfig& config);
+  void ReopenEventLog();
+
+  // Operators' commands. `done` hears every step, the last with Progress::done.
+  using ProgressListener = std::function<void(const Progress&)>;
+  // NotFound: no such cluster, or no such node in it.
+  [[nodiscard]] absl::Status Command(const std::string& cluster, Command::Kind kind,
+                                     const std::string& to, ProgressListener listener);
+
+  // Events. `listener` hears each new one until it returns false; past ones come from the store.
+  using EventListener = std::function<bool(const StoredEvent&)>;
+  void AddEventListener(EventListener listener);
+  void ListEvents(const std::string& cluster, absl::Time since, int limit,
+                  std::function<void(absl::StatusOr<std::vector<StoredEvent>>)> done);
+  // Called after anything that status shows may have changed, until it returns false.
+  void AddChangeListener(std::function<bool()> listener);
+
+  const std::string& id() const { return id_; }
+  MonoTime started() const { return started_; }
+  const std::vector<std::unique_ptr<Cluster>>& clusters() const { return clusters_; }
+  Cluster* Find(const std::string& cluster) const;
+
+  // Cluster::Owner
+  void Order(Cluster& cluster, NodeIndex node, const controller::Order& order) override;
+  void ReserveEpoch(Cluster& cluster, uint64_t at_least) override;
+  void SaveOverrides(Cluster& cluster, const Persistent& state) override;
+  void Report(Cluster& cluster, const Event& event) override;
+  void Report(Cluster& cluster, const Progress& progress) override;
+  void StepDone(Cluster& cluster) override;
+
+ private:
+  // One host that runs an executor, in however many clusters.
+  struct Node {
+    std::string name;
+    std::string executor;  // ADDRESS:PORT
+    IpAddress address;
+    std::unique_ptr<ExecutorLink> link;
+    // Of the present stream.
+    uint64_t incarnation = 0;
+    bool reported = false;
+    ReportId newest;
+    std::map<std::string, v1::ClusterSpec> specs;  // by cluster, as sent
+    std::map<std::string, controller::Order> pending;
+    std::set<std::string> forget;
+    bool introduce = false;  // specs and heartbeat are due
+    std::string last_error;  // said once
+  };
+  struct Membership {
+    Cluster* cluster;
+    NodeIndex index;
+  };
+
+  void OnOpened(Node& node, const v1::ExecutorHello& hello);
+  void OnReport(Node& node, const v1::Report& report);
+  void OnClosed(Node& node, const std::string& error);
+  void MakeSpecs(Node& node);
+  void Flush(Node& node, bool answer);
+  std::vector<Membership> MembershipsOf(const std::string& node) const;
+  absl::StatusOr<std::unique_ptr<Cluster>> MakeCluster(const v1::ClusterConfig& config);
+  void SyncNodes(const v1::ControllerConfig& config);
+  void Dial(Node& node, Duration silence);
+  void TryReserve(const std::string& cluster, uint64_t at_least);
+
+  EventLoop* const loop_;
+  const std::unique_ptr<IcmpProber> icmp_;
+  const std::unique_ptr<HttpProber> http_;
+  const std::unique_ptr<Store> store_;
+  const std::string id_;
+  const MonoTime started_;
+  EventLog event_log_;
+  std::vector<std::unique_ptr<Cluster>> clusters_;
+  std::map<std::string, std::unique_ptr<Node>> nodes_;
+  bool handling_report_ = false;
+  uint64_t next_command_ = 1;
+  struct OpenCommand {
+    std::string cluster;
+    ProgressListener listener;
+  };
+  std::map<uint64_t, OpenCommand> commands_;
+  std::vector<EventListener> event_listeners_;
+  std::vector<std::function<bool()>> change_listeners_;
+  std::map<std::string, EventLoop::Handle> reserve_retries_;
+  std::shared_ptr<Poster> poster_;
+  Worker worker_;  // last: its thread uses store_ and event_log_
+};
+
+}  // namespace hb::controller
+
+#endif  // HB_CONTROLLER_CONTROLLER_H_

@@ -1,0 +1,21 @@
+// The store in one SQLite file: WAL, synchronous=FULL (an epoch is on disk when ReserveEpoch
+// returns), locked by its owner for as long as it is open, schema versioned by user_version.
+#ifndef HB_CONTROLLER_STORE_SQLITE_H_
+#define HB_CONTROLLER_STORE_SQLITE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "controller/store/store.h"
+
+namespace hb::controller {
+
+// Makes the file and its directory when absent. FailedPrecondition: another process has it open, or
+// it is of a newer hb; DataLoss: it is no database or damaged; Unavailable: the disk refuses.
+// Messages name the file and the remedy.
+[[nodiscard]] absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path);
+
+}  // namespace hb::controller
+
+#endif  // HB_CONTROLLER_STORE_SQLITE_H_

@@ -1,0 +1,57 @@
+#include "executor/disk_store.h"
+
+#include <utility>
+
+namespace hb::executor {
+
+DiskStore::DiskStore(EventLoop* loop, StateDirectory* state)
+    : loop_(loop), state_(state), thread_([this] { Run(); }) {}
+
+DiskStore::~DiskStore() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  thread_.join();
+}
+
+void DiskStore::StoreEpoch(const std::string& cluster, uint64_t epoch, Done done) {
+  Do([this, cluster, epoch] { return state_->StoreEpoch(cluster, epoch); }, std::move(done));
+}
+
+void DiskStore::StoreVips(const std::set<Vip>& vips, Done done) {
+  Do([this, vips] { return state_->StoreVips(vips); }, std::move(done));
+}
+
+void DiskStore::Do(std::function<absl::Status()> work, Done done) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (jobs_.size() < kMaxWaiting) {
+      jobs_.push_back({std::move(work), std::move(done)});
+      return;
+    }
+  }
+  loop_->Post([done = std::move(done)] {
+    done(absl::UnavailableError("the disk does not keep up: too many writes are waiting"));
+  });
+}
+
+void DiskStore::Run() {
+  while (true) {
+    Job job;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(
+          +[](DiskStore* self)
+               ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) { return self->HasWork(); },
+          this));
+      if (jobs_.empty()) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    absl::Status outcome = job.work();
+    loop_->Post([done = std::move(job.done), outcome = std::move(outcome)] { done(outcome); });
+  }
+}
+
+}  // namespace hb::executor

@@ -1,0 +1,157 @@
+// The executor's shell around the pure core (core/node.h): performs the core's acts on the host,
+// the services and the store, tells the core what came of them, and sends its reports. Spec rules
+// of executor.yaml are enforced here, before the core sees a spec. It has no thread, clock, socket
+// or wire type: time, timers and the controller's stream are handed in. All of it belongs to one
+// thread.
+#ifndef HB_EXECUTOR_EXECUTOR_H_
+#define HB_EXECUTOR_EXECUTOR_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "common/probe/icmp.h"
+#include "common/time.h"
+#include "executor/allow_list.h"
+#include "executor/core/node.h"
+#include "executor/failures.h"
+#include "executor/host/host.h"
+#include "executor/host/service/service.h"
+#include "executor/store.h"
+#include "executor/stream.h"
+#include "executor/vip_record.h"
+
+namespace hb::executor {
+
+class Executor : public StreamHandler {
+ public:
+  // The pointers must outlive the executor.
+  struct Setup {
+    uint64_t incarnation = 0;                // on disk
+    std::map<std::string, uint64_t> epochs;  // on disk
+    std::set<Vip> recorded_vips;             // on disk
+    AllowList allow;
+    std::map<std::string, std::unique_ptr<Service>> services;
+    Host* host = nullptr;
+    IcmpProber* icmp = nullptr;
+    Store* store = nullptr;
+    std::function<MonoTime()> now;
+    // Has Wake() called at that instant (Infinite: not at all); replaces what was asked before.
+    std::function<void(MonoTime)> wake_at;
+    // One line for people, whenever it has changed: "web: active, epoch 7".
+    std::function<void(const std::string&)> status_changed;
+  };
+  // A new cluster beyond this many is refused: nothing that a controller sends may fill memory.
+  static constexpr size_t kMaxClusters = 1024;
+
+  explicit Executor(Setup setup);
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  // Takes the recorded VIPs, leftovers of an executor that ended without a goodbye, off this host.
+  // Call it before anything else. An error: one could not be removed.
+  [[nodiscard]] absl::Status RemoveLeftovers();
+
+  void StreamOpened(Stream* stream) override;
+  void StreamClosed() override;
+  void StreamIdle() override;
+  // ResourceExhausted: too many clusters; nothing has been obeyed.
+  [[nodiscard]] absl::Status Receive(const Orders& orders) override;
+  bool HoldsAnything() const override;
+
+  // Performs what is due.
+  void Wake();
+
+  // Gives everything up, leaves the services as they are, and calls `done` once when the last
+  // report has been written (or there is no stream) and the record of VIPs is empty.
+  void Shutdown(std::function<void()> done);
+
+ private:
+  struct PendingEpoch {
+    uint64_t epoch = 0;
+    bool under_way = false;
+    MonoTime retry_at = MonoTime::Infinite();
+  };
+
+  // Wraps a callback so that it does nothing once this object is gone.
+  template <typename F>
+  auto Guard(F f) {
+    return [alive = std::weak_ptr<bool>(alive_), f = std::move(f)](auto&&... args) {
+      if (!alive.expired()) f(std::forward<decltype(args)>(args)...);
+    };
+  }
+
+  // Performs the acts, shows the core what came of them, and so on until nothing more comes; then
+  // reports and sets the timer.
+  void Perform(Acts acts);
+  void Settle();
+  void ReportWhenDue();
+  void SetTimer();
+  void TellStatus();
+
+  void Do(const PersistEpoch& act);
+  void Do(const AddVip& act);
+  void Do(const RemoveVip& act);
+  void Do(const Announce& act);
+  void Do(const StartService& act);
+  void Do(const StopService& act);
+  void Do(const ApplyFirewall& act);
+  void Do(const AskWitness& act);
+  void Do(const Note& act);
+
+  void WriteEpoch(const std::string& cluster);
+  void OnEpochWritten(const std::string& cluster, uint64_t epoch, const absl::Status& outcome);
+  void OnVipsWritten(const absl::Status& outcome);
+  void PutVip(const AddVip& act);
+  bool StillWanted(const AddVip& act) const;
+  void SendFirewall();
+  void OnWitness(const std::string& cluster, MonoTime asked, const ProbeResult& result);
+  void OnServiceChange(const std::string& name);
+
+  // Drops what the allow list refuses, and says so.
+  Orders Allowed(const Orders& orders);
+  Observation See(const std::string& cluster, const Spec& spec) const;
+  // Logs a failure once, or the success after one.
+  void Outcome(const std::string& cluster, const std::string& act, const absl::Status& outcome,
+               Failures::Kind kind);
+  Service* FindService(const std::string& name) const;
+
+  Host* const host_;
+  IcmpProber* const icmp_;
+  Store* const store_;
+  const AllowList allow_;
+  const std::function<MonoTime()> now_;
+  const std::function<void(MonoTime)> wake_at_;
+  const std::function<void(const std::string&)> status_changed_;
+  const std::map<std::string, std::unique_ptr<Service>> services_;
+
+  Node node_;
+  Stream* stream_ = nullptr;
+  Failures failures_;
+  VipRecord record_;
+  std::map<Vip, AddVip> waiting_adds_;  // for the record
+  std::set<Vip> put_;                   // added by us and not removed by us
+  std::map<std::string, PendingEpoch> pending_epochs_;
+  std::map<std::string, uint64_t> start_attempted_;
+  std::map<std::string, std::string> logged_refusals_;
+  std::map<std::string, ServiceStatus> logged_services_;
+  std::set<std::string> known_clusters_;
+  FirewallRules rules_;
+  bool firewall_sent_ = false;
+  MonoTime firewall_due_ = MonoTime::Infinite();
+  std::map<std::pair<std::string, uint64_t>, IcmpProber::PingHandle> pings_;
+  uint64_t next_ping_ = 0;
+  bool shutting_down_ = false;
+  std::function<void()> shutdown_done_;
+  std::string last_status_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace hb::executor
+
+#endif  // HB_EXECUTOR_EXECUTOR_H_

@@ -1,0 +1,156 @@
+// The faults of lab.h: packets dropped on the bridge by pairs of ports (an nftables set in the
+// bridge's namespace), cables pulled (the bridge's end of the veth pair down), hosts without power.
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/boot_clock.h"
+#include "tests/lab/lab.h"
+#include "tests/lab/node_files.h"
+
+namespace hb::lab {
+namespace {
+
+std::string PortOf(std::string_view host) { return std::string("p-").append(host); }
+
+}  // namespace
+
+absl::Status Lab::CheckHosts(std::initializer_list<std::string_view> names) const {
+  for (const std::string_view name : names) {
+    if (host(name) == nullptr) {
+      return absl::NotFoundError(
+          absl::StrCat("lab ", name_, " has no host called \"", std::string(name), "\""));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Lab::ChangeDrops(const std::vector<std::pair<std::string, std::string>>& pairs,
+                              bool add) {
+  // Deleting what is not there is an error to nft, adding what is there is none: so add first.
+  std::string commands;
+  for (const auto& [from, to] : pairs) {
+    const std::string element = absl::StrCat(" element bridge lab dropped { \"", PortOf(from),
+                                             "\" . \"", PortOf(to), "\" }\n");
+    absl::StrAppend(&commands, "add", element);
+    if (!add) absl::StrAppend(&commands, "delete", element);
+  }
+  return lan_->RunOk({"nft", "-f", "-"}, absl::Seconds(20), commands);
+}
+
+absl::Status Lab::Cut(std::string_view a, std::string_view b) {
+  if (absl::Status known = CheckHosts({a, b}); !known.ok()) return known;
+  return ChangeDrops({{std::string(a), std::string(b)}, {std::string(b), std::string(a)}},
+                     /*add=*/true);
+}
+
+absl::Status Lab::Drop(std::string_view from, std::string_view to) {
+  if (absl::Status known = CheckHosts({from, to}); !known.ok()) return known;
+  return ChangeDrops({{std::string(from), std::string(to)}}, /*add=*/true);
+}
+
+absl::Status Lab::Heal(std::string_view a, std::string_view b) {
+  if (absl::Status known = CheckHosts({a, b}); !known.ok()) return known;
+  return ChangeDrops({{std::string(a), std::string(b)}, {std::string(b), std::string(a)}},
+                     /*add=*/false);
+}
+
+absl::Status Lab::Isolate(std::string_view isolated) {
+  if (absl::Status known = CheckHosts({isolated}); !known.ok()) return known;
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const std::string& other : host_names()) {
+    if (other == isolated) continue;
+    pairs.emplace_back(isolated, other);
+    pairs.emplace_back(other, isolated);
+  }
+  return ChangeDrops(pairs, /*add=*/true);
+}
+
+absl::Status Lab::SetCable(std::string_view name, bool plugged) {
+  if (absl::Status known = CheckHosts({name}); !known.ok()) return known;
+  if (absl::Status set =
+          lan_->RunOk({"ip", "link", "set", "dev", PortOf(name), plugged ? "up" : "down"});
+      !set.ok()) {
+    return set;
+  }
+  // The bridge starts to forward, and the host learns of its carrier, a moment later.
+  const std::string wanted = plugged ? "1" : "0";
+  const MonoTime deadline = BootNow() + absl::Seconds(5);
+  while (true) {
+    const absl::StatusOr<RunResult> carrier =
+        host(name)->Run({"cat", "/sys/class/net/eth0/carrier"});
+    if (!carrier.ok()) return carrier.status();
+    if (!carrier->ok()) return absl::OkStatus();  // the host itself has taken eth0 down
+    if (carrier->output.starts_with(wanted)) return absl::OkStatus();
+    if (BootNow() >= deadline) {
+      return absl::DeadlineExceededError(
+          absl::StrCat(std::string(name), ": carrier stays ", carrier->output));
+    }
+    Pause(absl::Milliseconds(1));
+  }
+}
+
+absl::Status Lab::PullCable(std::string_view name) { return SetCable(name, /*plugged=*/false); }
+
+absl::Status Lab::PlugCable(std::string_view name) { return SetCable(name, /*plugged=*/true); }
+
+absl::Status Lab::PowerOff(std::string_view name) {
+  if (absl::Status pulled = PullCable(name); !pulled.ok()) return pulled;
+  return host(name)->KillAll();
+}
+
+absl::Status Lab::PowerOn(std::string_view name) {
+  if (absl::Status known = CheckHosts({name}); !known.ok()) return known;
+  Host& booted = *host(name);
+  const std::vector<std::vector<std::string>> commands = {
+      {"nft", "flush", "ruleset"},
+      {"rm", "-rf", "/run/hb", "/run/hb-lab-apache2.pid"},
+      {"umount", "/sys/fs/bpf"},
+      {"mount", "-t", "bpf", "-o", "mode=700", "bpf", "/sys/fs/bpf"},
+  };
+  for (const std::vector<std::string>& command : commands) {
+    if (absl::Status done = booted.RunOk(command); !done.ok()) return done;
+  }
+  if (absl::Status made = booted.MakeDirectory("/run/hb"); !made.ok()) return made;
+  // Refused when there is nothing to remove: then that is what was wanted.
+  if (absl::Status ran = booted.Run({"tc", "qdisc", "del", "dev", "eth0", "clsact"}).status();
+      !ran.ok()) {
+    return ran;
+  }
+  if (absl::Status network = ConfigureNetwork(booted); !network.ok()) return network;
+  return PlugCable(name);
+}
+
+absl::Status Lab::HealAll() {
+  if (absl::Status flushed = lan_->RunOk({"nft", "flush", "set", "bridge", "lab", "dropped"});
+      !flushed.ok()) {
+    return flushed;
+  }
+  for (const std::string& name : host_names()) {
+    if (absl::Status plugged = PlugCable(name); !plugged.ok()) return plugged;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> Lab::Faults() {
+  std::vector<std::string> result;
+  const absl::StatusOr<RunResult> set =
+      lan_->Run({"nft", "list", "set", "bridge", "lab", "dropped"});
+  if (!set.ok()) return set.status();
+  // Its elements stand as "p-master" . "p-slave" between quotation marks.
+  const std::vector<std::string> pieces = absl::StrSplit(set->output, '"');
+  for (size_t i = 1; i + 2 < pieces.size(); i += 4) {
+    result.push_back(
+        absl::StrCat("dropped: ", pieces[i].substr(2), " -> ", pieces[i + 2].substr(2)));
+  }
+  for (const std::string& name : host_names()) {
+    const absl::StatusOr<RunResult> link =
+        lan_->Run({"ip", "-o", "link", "show", "dev", PortOf(name), "up"});
+    if (!link.ok()) return link.status();
+    if (link->output.empty()) result.push_back(absl::StrCat("cable pulled: ", name));
+  }
+  return result;
+}
+
+}  // namespace hb::lab
