@@ -55,12 +55,15 @@ class ExecutorLink::Session
     stub_->async()->Session(&context_, this);
     (void)Write(hello);
     StartRead(&incoming_);
+    // Writes come from the loop, outside gRPC's reactions: the call is held until its reads end.
+    AddHold();
     StartCall();
   }
 
-  // False: the queue is full.
+  // False: the queue is full. What is written to a stream that has ended is dropped.
   bool Write(v1::ControllerMessage message) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
+    if (ended_) return true;
     if (outgoing_.size() >= kMaxQueued) return false;
     outgoing_.push_back(std::move(message));
     if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
@@ -71,13 +74,23 @@ class ExecutorLink::Session
 
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    if (!ok) return;  // the stream is over; OnDone follows
+    if (!ok) {  // the stream is over; OnDone follows
+      ended_ = true;
+      return;
+    }
     outgoing_.pop_front();
-    if (!outgoing_.empty()) StartWrite(&outgoing_.front());
+    if (!ended_ && !outgoing_.empty()) StartWrite(&outgoing_.front());
   }
 
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
+  void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_) {
+    if (!ok) {
+      {
+        absl::MutexLock lock(&mutex_);
+        ended_ = true;
+      }
+      RemoveHold();
+      return;
+    }
     auto message = std::make_shared<v1::ExecutorMessage>();
     message->Swap(&incoming_);
     poster_->Post([link = link_, serial = serial_, message] {
@@ -105,6 +118,7 @@ class ExecutorLink::Session
   std::shared_ptr<Session> keep_;
   absl::Mutex mutex_;
   std::deque<v1::ControllerMessage> outgoing_ ABSL_GUARDED_BY(mutex_);
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 ExecutorLink::ExecutorLink(EventLoop* loop, Options options, Listener listener)

@@ -64,11 +64,11 @@ class Daemon {
     if (absl::Status status = Start(*config); !status.ok()) return Fail(kFailed, status);
     loop_->EnableWatchdog();
     sd_notify(0, "READY=1");
-    LogInfo("controller started",
+    LogInfo("started",
             {{"config", config_path_}, {"id", controller_->id()}, {"version", kVersion}});
     const int code = loop_->Run();
     sd_notify(0, "STOPPING=1");
-    LogInfo("controller stopping");
+    LogInfo("stopping");
     // Leases run on at the nodes; whoever starts next adopts them.
     admin_.reset();
     controller_.reset();

@@ -37,8 +37,8 @@ absl::Status CheckListen(const IpAddress& address, uint16_t port) {
   if (error == EADDRINUSE) {
     absl::StrAppend(&text,
                     "address in use; another hb-executor, or another program, has the port "
-                    "(ss -ltnp sport = :",
-                    port, " shows which)");
+                    "(ss -ltnp 'sport = :",
+                    port, "' shows which)");
   } else if (error == EADDRNOTAVAIL) {
     absl::StrAppend(&text,
                     "no interface of this node has the address; mend listen in "

@@ -20,10 +20,10 @@ namespace hb {
 // `value` in single quotes as an error message shows it: on one line, at most 80 characters.
 std::string QuoteForError(std::string_view value);
 
-// The path of the field or map entry `key` of what is at `path`: "lease.ttl", "services['a b']".
-std::string FieldPath(std::string_view path, std::string_view key);
-// The path of a list's item, or of the entry of a map with numbers as keys: "clusters[0]",
+// The path of the field or map entry `key` of what is at `path`: "lease.ttl", "services['a b']",
 // "tcp[80]".
+std::string FieldPath(std::string_view path, std::string_view key);
+// The path of a list's item: "clusters[0]".
 std::string ItemPath(std::string_view path, size_t index);
 
 class ConfigReport {

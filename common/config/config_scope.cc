@@ -45,22 +45,6 @@ bool ConfigScope::Require(const char* field, const char* remedy) const {
   return false;
 }
 
-bool ConfigScope::RequireCount(const char* field, int min, int max) const {
-  const int count = message_->GetReflection()->FieldSize(*message_, Field(field));
-  if (count == 0 && (report_->Has(PathOf(field)) || !Sound(field))) return false;
-  if (count < min) {
-    Refuse(field, count == 0 ? absl::StrCat("is required; name at least ", min)
-                             : absl::StrCat("has ", count, count == 1 ? " item" : " items",
-                                            "; at least ", min, " are needed"));
-    return false;
-  }
-  if (count > max) {
-    Refuse(field, absl::StrCat("has ", count, " items; at most ", max, " are supported"));
-    return false;
-  }
-  return true;
-}
-
 ConfigScope ConfigScope::Child(const char* field) const {
   return {report_, message_->GetReflection()->MutableMessage(message_, Field(field)),
           PathOf(field)};
@@ -84,7 +68,7 @@ Duration ConfigScope::DurationOr(const char* field, Duration fallback, Duration 
   proto.CopyFrom(*part);
   const Duration value = FromProtoDuration(proto);
   if (value < min || value > max) {
-    Refuse(field, absl::StrCat(absl::FormatDuration(value), " is out of range; ",
+    Refuse(field, absl::StrCat(absl::FormatDuration(value), " is out of range; use ",
                                absl::FormatDuration(min), " to ", absl::FormatDuration(max)));
   }
   return value;
@@ -99,7 +83,7 @@ uint32_t ConfigScope::NumberOr(const char* field, uint32_t fallback, uint32_t mi
   }
   const uint32_t value = reflection->GetUInt32(*message_, Field(field));
   if (value < min || value > max) {
-    Refuse(field, absl::StrCat(value, " is out of range; ", min, " to ", max));
+    Refuse(field, absl::StrCat(value, " is out of range; use ", min, " to ", max));
   }
   return value;
 }
@@ -132,6 +116,20 @@ void ConfigScope::SetString(const char* field, const std::string& value) const {
 void ConfigScope::CheckString(const char* field,
                               const std::function<absl::Status(const std::string&)>& check) const {
   if (Has(field) && Sound(field)) Expect(field, check(String(field)));
+}
+
+void ConfigScope::CheckCount(const char* field, int min, int max) const {
+  const int count = message_->GetReflection()->FieldSize(*message_, Field(field));
+  // What could not be read has been reported.
+  if (count == 0 && (report_->Has(PathOf(field)) || !Sound(field))) return;
+  if (count == 0 && min > 0) {
+    Refuse(field, absl::StrCat("is required; name at least ", min));
+  } else if (count < min) {
+    Refuse(field, absl::StrCat("has ", count, count == 1 ? " item" : " items", "; at least ", min,
+                               " are needed"));
+  } else if (count > max) {
+    Refuse(field, absl::StrCat("has ", count, " items; at most ", max, " are supported"));
+  }
 }
 
 void ConfigScope::CheckStrings(const char* field,

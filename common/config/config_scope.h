@@ -46,11 +46,9 @@ class ConfigScope {
   void Expect(const char* field, const absl::Status& status) const;
   void Expect(const char* field, int index, const absl::Status& status) const;
 
-  // Each is true when the field is there and sound, so that a further check makes sense. `remedy`
-  // says what to write: "give it a name".
+  // Refuses an absent field. True when it is there and sound, so that a further check makes sense.
+  // `remedy` says what to write: "give it a name".
   bool Require(const char* field, const char* remedy) const;
-  // A list of `min` to `max` items.
-  bool RequireCount(const char* field, int min, int max) const;
 
   // A message within this one, made with its defaults if it is absent.
   ConfigScope Child(const char* field) const;
@@ -72,6 +70,8 @@ class ConfigScope {
   // Checks a string field that is there and sound.
   void CheckString(const char* field,
                    const std::function<absl::Status(const std::string&)>& check) const;
+  // Refuses a list of fewer or more items.
+  void CheckCount(const char* field, int min, int max) const;
   // Checks each item of a list of strings, and that none comes twice.
   void CheckStrings(const char* field,
                     const std::function<absl::Status(const std::string&)>& check) const;

@@ -268,7 +268,9 @@ absl::Status CheckHttpUrl(std::string_view text, bool placeholder) {
   }
   const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   if (authority.find('@') != std::string_view::npos) {
-    return Invalid(text, " has a user or password in it, which is not supported");
+    // Not quoted: the message goes to logs.
+    return absl::InvalidArgumentError(
+        "the URL has a user or password in it, which is not supported; remove it");
   }
   const auto [host, port] = SplitPort(authority);
   if (!IsUrlHost(host)) return Invalid(text, " names no host (IPv6 stands in brackets)");
@@ -296,9 +298,9 @@ absl::Status CheckHttpStatuses(std::string_view text) {
     const int last =
         dash == std::string::npos ? first : code(std::string_view(item).substr(dash + 1));
     if (first == 0 || last < first) {
-      return Invalid(text, ": ", QuoteForError(item),
-                     " is no HTTP status from 100 to 599 and no"
-                     " range of them (like 200, 200-399 or 200,301-302)");
+      return Invalid(item, item == copy ? "" : absl::StrCat(" in ", QuoteForError(copy)),
+                     " is no HTTP status from 100 to 599 and no range of them (like 200, 200-399 or"
+                     " 200,301-302)");
     }
   }
   return absl::OkStatus();

@@ -193,15 +193,16 @@ void CheckFirewall(const ConfigScope& cluster, const hb::v1::FirewallConfig& fir
   const std::string tcp = FieldPath(cluster.PathOf("firewall"), "tcp");
   for (const auto& [port, source] : firewall.tcp()) {
     if (port >= 1 && port <= 65535) continue;
-    cluster.report()->Refuse(ItemPath(tcp, port), absl::StrCat(port, " is no port; 1 to 65535"));
+    cluster.report()->Refuse(ItemPath(tcp, port),
+                             absl::StrCat(port, " is no port; use 1 to 65535"));
   }
 }
 
 void CheckCluster(const ConfigScope& cluster, const hb::v1::ClusterConfig& message) {
   if (cluster.Require("name", "give the cluster a name")) cluster.CheckString("name", CheckName);
-  cluster.RequireCount("vips", 1, kMaxVips);
+  cluster.CheckCount("vips", 1, kMaxVips);
   for (int i = 0; i < message.vips_size(); ++i) CheckVip(cluster.Item("vips", i));
-  cluster.RequireCount("nodes", 2, kMaxNodes);
+  cluster.CheckCount("nodes", 2, kMaxNodes);
   for (int i = 0; i < message.nodes_size(); ++i) CheckNode(cluster.Item("nodes", i));
   if (cluster.Has("service")) {
     CheckService(cluster.Child("service"));
@@ -227,7 +228,7 @@ void CheckListeners(const ConfigScope& file, hb::v1::ControllerConfig* config) {
   if (!file.Has("listen") && file.Sound("listen")) {
     config->add_listen("unix:///run/hb/controller.sock");
   }
-  file.RequireCount("listen", 1, kMaxListeners);
+  file.CheckCount("listen", 1, kMaxListeners);
   for (std::string& listener : *config->mutable_listen()) {
     const absl::StatusOr<Endpoint> endpoint = ParseEndpoint(listener);
     if (endpoint.ok()) listener = endpoint->ToString();
@@ -254,7 +255,7 @@ absl::StatusOr<hb::v1::ControllerConfig> ParseControllerConfig(std::string_view 
   file.StringOr("store", "sqlite:///var/lib/hb/controller.db");
   file.CheckString("store", CheckStore);
   file.CheckString("event_log", CheckPath);
-  file.RequireCount("clusters", 1, kMaxClusters);
+  file.CheckCount("clusters", 1, kMaxClusters);
   for (int i = 0; i < config.clusters_size(); ++i) {
     CheckCluster(file.Item("clusters", i), config.clusters(i));
   }

@@ -24,23 +24,21 @@ constexpr Duration kMinStart = absl::Milliseconds(100);
 constexpr Duration kMaxStart = absl::Minutes(10);
 
 void CheckAllow(const ConfigScope& allow, hb::v1::AllowConfig* message) {
-  if (allow.RequireCount("interfaces", 1, kMaxAllowed)) {
-    allow.CheckStrings("interfaces", CheckInterface);
-  }
+  allow.CheckCount("interfaces", 1, kMaxAllowed);
+  allow.CheckStrings("interfaces", CheckInterface);
   for (std::string& prefix : *message->mutable_vips()) {
     const absl::StatusOr<IpPrefix> parsed = ParseNetwork(prefix);
     if (parsed.ok()) prefix = parsed->ToString();
   }
-  if (allow.RequireCount("vips", 1, kMaxAllowed)) {
-    allow.CheckStrings("vips", [](const std::string& text) { return ParseNetwork(text).status(); });
-  }
-  allow.RequireCount("firewall_tcp", 0, kMaxAllowed);
+  allow.CheckCount("vips", 1, kMaxAllowed);
+  allow.CheckStrings("vips", [](const std::string& text) { return ParseNetwork(text).status(); });
+  allow.CheckCount("firewall_tcp", 0, kMaxAllowed);
   std::map<uint32_t, int> seen;
   for (int i = 0; i < message->firewall_tcp_size(); ++i) {
     if (!allow.Sound("firewall_tcp", i)) continue;
     const uint32_t port = message->firewall_tcp(i);
     if (port < 1 || port > 65535) {
-      allow.Refuse("firewall_tcp", i, absl::StrCat(port, " is no port; 1 to 65535"));
+      allow.Refuse("firewall_tcp", i, absl::StrCat(port, " is no port; use 1 to 65535"));
       continue;
     }
     const auto [first, is_new] = seen.emplace(port, i);
@@ -68,7 +66,8 @@ void CheckEnvironment(const ConfigScope& process, const hb::v1::ProcessConfig& m
 }
 
 void CheckProcess(const ConfigScope& process, const hb::v1::ProcessConfig& message) {
-  if (process.RequireCount("argv", 1, kMaxArguments) && process.Sound("argv", 0)) {
+  process.CheckCount("argv", 1, kMaxArguments);
+  if (message.argv_size() > 0 && process.Sound("argv", 0)) {
     process.Expect("argv", 0, CheckPath(message.argv(0)));
   }
   CheckEnvironment(process, message);
@@ -98,7 +97,7 @@ void CheckLocalService(const ConfigScope& service, hb::v1::LocalServiceConfig* m
   }
   service.CheckString("systemd", CheckUnit);
   if (service.Has("process")) CheckProcess(service.Child("process"), *message->mutable_process());
-  service.RequireCount("checks", 0, kMaxChecks);
+  service.CheckCount("checks", 0, kMaxChecks);
   for (int i = 0; i < message->checks_size(); ++i) CheckLocalCheck(service.Item("checks", i));
   service.DurationOr("start_timeout", absl::Seconds(30), kMinStart, kMaxStart);
   service.DurationOr("stop_timeout", absl::Seconds(10), kMinStart, kMaxStart);

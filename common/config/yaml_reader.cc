@@ -216,12 +216,11 @@ void Reader::ReadMap(const YamlNode& node, Message* message, const FieldDescript
   const FieldDescriptor* key_field = field->message_type()->map_key();
   const FieldDescriptor* value_field = field->message_type()->map_value();
   for (const auto& [key, entry] : Entries(node, path)) {
-    std::string value_path = FieldPath(path, key);
+    const std::string value_path = FieldPath(path, key);
     std::optional<uint32_t> number;
     if (key_field->cpp_type() == FieldDescriptor::CPPTYPE_UINT32) {
       number = Number(*entry->key, value_path);
       if (!number) continue;
-      value_path = ItemPath(path, *number);
     } else if (!String(*entry->key, value_path)) {
       continue;
     }

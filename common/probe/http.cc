@@ -242,7 +242,7 @@ void HttpProber::Fetch::OnDeadline() {
 absl::Status HttpProber::Fetch::Configure() {
   easy_.reset(curl_easy_init());
   if (easy_ == nullptr) return absl::UnavailableError("curl_easy_init: out of memory");
-  if (const absl::Status status = SetTarget(); !status.ok()) return status;
+  if (absl::Status status = SetTarget(); !status.ok()) return status;
   CURL* e = easy_.get();
   const long verify = request_.verify_tls ? 1 : 0;
   const long redirects = std::max(request_.redirects, 0);
@@ -357,7 +357,7 @@ ProbeResult HttpProber::Fetch::Judge(CURLcode code) const {
 
 std::string HttpProber::Fetch::Explain(CURLcode code) const {
   const std::string_view given(error_.data());
-  const std::string text(given.empty() ? std::string_view(curl_easy_strerror(code)) : given);
+  std::string text(given.empty() ? std::string_view(curl_easy_strerror(code)) : given);
   long error = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &error);
   switch (code) {

@@ -110,6 +110,7 @@ void Decision::Take(const StreamOpened& input) {
 void Decision::Take(const StreamClosed& input) {
   NodeState& node = nodes_[input.node];
   node.connected = false;
+  node.dialled = true;
   node.reported = false;
   node.connection_error = input.error;
   node.standing.reset();
@@ -120,7 +121,7 @@ void Decision::Take(const ReportSeen& input) {
   if (!node.connected) return;
   if (input.report) NoticeReport(input.node, *input.report);
   if (!node.report) return;  // the first of a stream says everything; until then nothing is known
-  node.reported = true;
+  node.reported = node.dialled = true;
   node.newest_report = input.id;
   node.last_report = now_;
   // The shell answers every report, and that renews what stands.
@@ -271,6 +272,7 @@ void Decision::UpdateVerdict(NodeIndex i) {
   evidence.icmp = node.icmp.state();
   if (node.page_expected) evidence.http = node.http.state();
   evidence.silent = Silent(i);
+  evidence.dialling = !node.dialled;
   evidence.service_expected = wants && Acted(i) && node.start_attempt > 0;
   if (node.report) {
     evidence.service = node.report->service;
@@ -431,6 +433,7 @@ void Decision::DecideServices() {
 }
 
 void Decision::SendOrders() {
+  if (stored_.epoch == 0) return;  // the first epoch of all is on its way to the disk
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     NodeState& node = nodes_[i];
     if (!node.connected || !node.reported || !node.report->knows_spec) continue;

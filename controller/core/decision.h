@@ -75,6 +75,7 @@ class Decision {
     ProbeHealth icmp;
     ProbeHealth http;
     bool connected = false;
+    bool dialled = false;  // a first attempt to connect has had its outcome
     std::string connection_error;
     std::optional<NodeReport> report;  // the newest; survives its stream
     bool reported = false;             // on this stream

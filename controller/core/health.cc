@@ -62,6 +62,7 @@ Verdict Judge(const Evidence& e) {
     // A page proves that the host lives, whatever becomes of pings.
     if (icmp_down && e.http != State::kUp) return Verdict::kNodeDown;
     if (http_down && e.icmp == State::kUp) return Verdict::kServiceDown;
+    if (e.dialling) return Verdict::kUnknown;
     if (e.icmp == State::kUp || e.http == State::kUp) return Verdict::kAgentDown;
     return Verdict::kUnknown;
   }

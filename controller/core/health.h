@@ -58,6 +58,7 @@ struct Evidence {
   ProbeHealth::State icmp = ProbeHealth::State::kUnknown;
   ProbeHealth::State http = ProbeHealth::State::kUnknown;  // unknown also where no page is expected
   bool silent = true;             // no stream, or no report on it for too long
+  bool dialling = false;         // silent only because the first stream is not up yet
   bool service_expected = false;  // ordered to run, and the executor has acted on that
   ServiceState service = ServiceState::kUnknown;
   bool has_obstacles = false;

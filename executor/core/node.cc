@@ -84,7 +84,6 @@ Acts Node::Obey(const Orders& orders, MonoTime now) {
         TakeLease(cluster, orders.answers, now, acts)) {
       Work(cluster, now, acts);
     }
-    CheckExpiry(cluster, now, acts);  // the policy may be another now
     KeepUp(cluster, now, acts);
   }
   return acts;
@@ -172,7 +171,6 @@ void Node::Receive(const Order& order, ReportId answers, MonoTime now, Acts& act
   cluster.lease_refusal.clear();
   cluster.parked.reset();
   cluster.standing = order;
-  if (order.start_attempt > cluster.wanted.start_attempt) cluster.tried.clear();
   cluster.wanted.service_running = order.service_running;
   cluster.wanted.start_attempt = order.start_attempt;
   if (order.active) TakeLease(cluster, answers, now, acts);
@@ -198,7 +196,7 @@ Acts Node::EpochStored(const std::string& name, uint64_t epoch, MonoTime now) {
   CheckExpiry(cluster, now, acts);
   cluster.lease.RaiseHighestEpoch(epoch);
   changed_ = true;
-  if (!cluster.parked || cluster.parked->epoch > epoch || shutting_down_) return acts;
+  if (!cluster.parked || cluster.parked->epoch > epoch) return acts;
   const Order order = *cluster.parked;
   cluster.parked.reset();
   Receive(order, cluster.parked_answers, now, acts);
@@ -268,13 +266,11 @@ void Node::Work(Cluster& cluster, MonoTime now, Acts& acts) {
     cluster.next_retry = MonoTime::Infinite();
     return;
   }
-  cluster.wanted.may_stop_service =
-      !shutting_down_ && cluster.standing && !OthersWantService(cluster);
-  Wanted wanted = cluster.wanted;
-  wanted.hold = wanted.hold && cluster.lease.Holds(now);
+  Wanted& wanted = cluster.wanted;
+  wanted.may_stop_service = !shutting_down_ && cluster.standing && !OthersWantService(cluster);
   if (wanted.hold && !wanted.taken_over && cluster.seen.AnyVipPresent()) {
     // Put up a moment ago, or found: by an executor that restarted, or before it could be removed.
-    cluster.wanted.taken_over = wanted.taken_over = true;
+    wanted.taken_over = true;
     if (cluster.next_refresh == MonoTime::Infinite()) cluster.next_refresh = now;
     StartAnnouncing(cluster, now);
   }
@@ -380,7 +376,6 @@ Acts Node::Shutdown(MonoTime now) {
   for (auto& [name, cluster] : clusters_) {
     cluster.standing.reset();
     cluster.parked.reset();
-    cluster.wanted.service_running = false;  // it is left as it is
     if (cluster.spec.revision == 0) continue;
     GiveUp(cluster, "the executor is stopping", now, acts);
     for (const Vip& vip : cluster.spec.vips) {

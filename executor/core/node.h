@@ -150,7 +150,8 @@ class Node {
   Acts Shutdown(MonoTime now);
   // Performs what is due. Call it at NextDeadline, or earlier.
   Acts Advance(MonoTime now);
-  // `with_report`: false while a report could not be sent anyway; then the report's time is left out.
+  // `with_report`: false while a report could not be sent anyway; then the report's time is left
+  // out.
   MonoTime NextDeadline(bool with_report = true) const;
 
   // True when a report should go out now: something changed, or the heartbeat is due. Only with a

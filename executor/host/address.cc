@@ -1,4 +1,6 @@
-// See address.h. Every act is: look, change the difference, read back from the kernel.
+// The netlink requests of address.h. Every act is: look, change the difference, read back from the
+// kernel. A deletion always names address, network and prefix length, and first makes sure that no
+// other address goes with it.
 #include "executor/host/address.h"
 
 #include <linux/if_addr.h>

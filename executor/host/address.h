@@ -25,13 +25,10 @@ class Addresses {
 
   // As Host::AddVip. Of the two families:
   // - IPv4: where the address is the primary one of its subnet on the link, `promote_secondaries`
-  // is
-  //   switched on for the link, so that other addresses of that subnet outlive this one however it
-  //   goes.
+  //   is switched on for the link, so that other addresses of that subnet outlive this one.
   // - IPv6: no duplicate address detection; preferred lifetime 0, so that the node's own
-  // connections do
-  //   not take it for their source; no prefix route where another address brings that route,
-  //   because the kernel would shorten the life of that route to the VIP's.
+  //   connections do not take it for their source; no prefix route where another address brings
+  //   that route: the kernel may cut the life of that route down to the VIP's.
   // The same address with another prefix on that link is removed: it would outlive the lease.
   [[nodiscard]] absl::Status AddVip(const Vip& vip, Duration valid_for);
 

@@ -1,4 +1,6 @@
-// See address_table.h.
+// The table behind address_table.h: parsing of link and address messages, the notification socket,
+// and the dumps that start the table and mend it after losses. Nothing here is taken for true
+// because it was asked for: the kernel's messages alone change the table.
 #include "executor/host/address_table.h"
 
 #include <linux/if_addr.h>

@@ -33,8 +33,7 @@ struct LinkRecord {
 };
 
 // One address entry of the kernel. The same address may stand on a link more than once, with
-// different prefixes; `network` is the peer's address where there is a peer, else the address
-// itself.
+// different prefixes; `network` is the peer's address if there is a peer, else the address itself.
 struct AddressRecord {
   int index = 0;
   IpAddress local;

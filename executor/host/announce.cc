@@ -1,4 +1,6 @@
-// See announce.h.
+// The frames of announce.h, written out field by field, and the packet socket that sends them.
+// Nothing is kept between two calls: which MAC a link has, and whether the node forwards IPv6, is
+// looked up each time.
 #include "executor/host/announce.h"
 
 #include <fcntl.h>

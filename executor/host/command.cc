@@ -1,5 +1,6 @@
-// See command.h. The input is a file in memory rather than a pipe: nothing has to be fed, and a
-// program that does not read it costs no SIGPIPE.
+// The child process of command.h: spawning, collecting, killing, reaping.
+// The input is a file in memory rather than a pipe: nothing has to be fed, and a program that does
+// not read it costs no SIGPIPE.
 #include "executor/host/command.h"
 
 #include <fcntl.h>

@@ -1,4 +1,6 @@
-// See firewall.h.
+// The chain's text and the sequence of firewall.h: list INPUT, build one transaction on what was
+// found, run it, and begin again when somebody else changed INPUT in between. IPv4 first, then
+// IPv6. The tools' output is not interpreted beyond the jumps in INPUT.
 #include "executor/host/firewall.h"
 
 #include <unistd.h>

@@ -1,4 +1,6 @@
-// See linux_host.h.
+// The Host interface handed out to the parts of linux_host.h. Each question first takes in what the
+// kernel has already told, so that an answer is never older than the call. It adds nothing of its
+// own to what the parts do.
 #include "executor/host/linux_host.h"
 
 #include <utility>

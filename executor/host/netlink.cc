@@ -1,5 +1,6 @@
-// See netlink.h. The receiving half is our own rather than libnl's: libnl turns the errno into a
-// coarser code and drops the kernel's explanation.
+// Sending and receiving for netlink.h. The receiving half is our own rather than libnl's: libnl
+// turns the errno into a coarser code and drops the kernel's explanation. Late answers to earlier
+// requests are recognised by their sequence number and dropped.
 #include "executor/host/netlink.h"
 
 #include <linux/netlink.h>

@@ -13,6 +13,7 @@
 namespace hb::executor {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -244,12 +245,18 @@ TEST_F(AddressTest, NodeDoesNotSpeakFromItsIpv6Vip) {
 }
 
 TEST_F(AddressTest, RouteOfTheSubnetOutlivesTheIpv6Vip) {
-  const std::string before = Sh("ip -6 route show fd77::/64 dev eth0");
-  ASSERT_THAT(before, Not(HasSubstr("expires")));
+  // A permanent address, and one as a router's advertisement makes it: its route ends too.
+  Sh("ip addr add fd79::1/64 dev eth0 nodad valid_lft 10000 preferred_lft 10000");
+  const std::string permanent = Sh("ip -6 route show fd77::/64 dev eth0");
+  ASSERT_THAT(permanent, Not(HasSubstr("expires")));
+  const Vip other = MakeVip("fd79::6f/64");
   ASSERT_TRUE(host_->AddVip(kVip6, absl::Seconds(1)).ok());
-  EXPECT_EQ(Sh("ip -6 route show fd77::/64 dev eth0"), before);
-  ASSERT_TRUE(Eventually([&] { return !host_->HasVip(kVip6); }));
-  EXPECT_EQ(Sh("ip -6 route show fd77::/64 dev eth0"), before);
+  ASSERT_TRUE(host_->AddVip(other, absl::Seconds(1)).ok());
+  EXPECT_EQ(Sh("ip -6 route show fd77::/64 dev eth0"), permanent);
+  EXPECT_THAT(Sh("ip -6 route show fd79::/64 dev eth0"), ContainsRegex("expires [0-9]{4}"));
+  ASSERT_TRUE(Eventually([&] { return !host_->HasVip(kVip6) && !host_->HasVip(other); }));
+  EXPECT_EQ(Sh("ip -6 route show fd77::/64 dev eth0"), permanent);
+  EXPECT_THAT(Sh("ip -6 route show fd79::/64 dev eth0"), ContainsRegex("expires [0-9]{4}"));
 }
 
 TEST_F(AddressTest, Ipv6VipInASubnetOfItsOwnBringsTheRoute) {

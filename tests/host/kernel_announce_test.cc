@@ -46,8 +46,8 @@ class AnnounceTest : public HostTest {
     return mac;
   }
 
-  // The next `count` frames that came from the node and carry `address`; fewer if no more come in 2
-  // s.
+  // The next `count` frames that came from the node and carry `address`; fewer if none
+  // comes within 2 s.
   std::vector<EthernetFrame> Capture(size_t count, const IpAddress& address) {
     std::vector<EthernetFrame> frames;
     const MonoTime end = BootNow() + absl::Seconds(2);

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <cerrno>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -150,10 +151,16 @@ TEST_F(CommandTest, DestructionKillsTheProgramAndItsGroup) {
                      [&](const absl::StatusOr<CommandResult>&) { called = true; });
   ASSERT_TRUE(command.ok()) << command.status();
   const pid_t pid = (*command)->pid();
-  ASSERT_EQ(kill(pid, 0), 0);
+  const MonoTime end = BootNow() + absl::Seconds(10);
+  int grandchild = 0;
+  while (grandchild == 0 && BootNow() < end) {
+    loop_->RunOnce(absl::Milliseconds(10));
+    std::ifstream("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children") >>
+        grandchild;
+  }
+  ASSERT_NE(grandchild, 0);
   command->reset();
   EXPECT_EQ(kill(pid, 0), -1);
-  const MonoTime end = BootNow() + absl::Seconds(5);
   while (kill(-pid, 0) == 0 && BootNow() < end) loop_->RunOnce(absl::Milliseconds(10));
   EXPECT_EQ(kill(-pid, 0), -1);
   EXPECT_FALSE(called);

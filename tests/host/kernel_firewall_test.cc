@@ -137,6 +137,8 @@ TEST_F(FirewallTest, OwnAddressIsForThePeersAloneAndTheVipForAll) {
   EXPECT_TRUE(Pings("fd77::3", "fd77::6f"));
   RunOnPeer("ip -6 neigh flush dev eth0");
   EXPECT_TRUE(Pings("fd77::2", "fd77::1"));
+  Sh("ip -6 neigh flush dev eth0");  // the answer of a stranger to the node's question gets through
+  EXPECT_TRUE(Connects("fd77::3", "fd77::1", 81));
   // The node may always reach itself.
   Sh("ping -n -c 1 -W 1 192.168.77.1; ping -n -c 1 -W 1 fd77::1");
 

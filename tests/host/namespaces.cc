@@ -1,4 +1,6 @@
-// See namespaces.h.
+// The namespaces and tools of namespaces.h. Every change of namespace that fails ends the process:
+// going on would change the machine that the tests run on. The tools' output is returned as text;
+// the tests judge it.
 #include "tests/host/namespaces.h"
 
 #include <fcntl.h>
@@ -20,7 +22,6 @@ namespace {
 
 constexpr char kOwnNamespace[] = "/proc/thread-self/ns/net";
 
-// Going on in the wrong namespace would change the machine.
 void Require(bool ok, const char* what) {
   if (ok) return;
   std::fprintf(stderr, "%s: %s (the host tests need root)\n", what, std::strerror(errno));

@@ -112,10 +112,10 @@ void ProbeHttpServer::Serve(int fd) {
   script(fd);
 }
 
-ProbeHttpServer::Script ProbeHttpServer::Answer(int status, std::string body,
-                                                std::string header_lines) {
+ProbeHttpServer::Script ProbeHttpServer::Answer(int status, std::string_view body,
+                                                std::string_view header_lines) {
   return Bytes(absl::StrCat("HTTP/1.1 ", status, " Some Reason\r\nContent-Length: ", body.size(),
-                            "\r\n", header_lines, "\r\n", body));
+                            "\r\n", std::string(header_lines), "\r\n", std::string(body)));
 }
 
 ProbeHttpServer::Script ProbeHttpServer::Bytes(std::string bytes) {

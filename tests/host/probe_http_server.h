@@ -37,7 +37,7 @@ class ProbeHttpServer {
   // Connections that are served at this moment.
   int open() const { return open_; }
 
-  static Script Answer(int status, std::string body, std::string header_lines = "");
+  static Script Answer(int status, std::string_view body, std::string_view header_lines = "");
   // Sends bytes as they are.
   static Script Bytes(std::string bytes);
   // Sends bytes, then nothing more until the client goes.

@@ -24,8 +24,6 @@
 namespace hb {
 namespace {
 
-using ::testing::AnyOf;
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -420,6 +418,7 @@ TEST_F(ProbeHttpTest, ACallbackMayCancelTheOthersAndTheProber) {
   server_.On("/", Server::Answer(200, ""));
   std::vector<HttpProber::FetchHandle> handles;
   int called = 0;
+  handles.reserve(10);
   for (int i = 0; i < 10; ++i) {
     handles.push_back(prober_->Start(Request("/"), [&](const ProbeResult&) {
       ++called;

@@ -3,28 +3,23 @@
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <gtest/gtest.h>
-#include <linux/capability.h>
-#include <netinet/in.h>
 #include <netinet/ip_icmp.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/boot_clock.h"
 #include "common/probe/icmp.h"
+#include "tests/host/probe_false_host.h"
 #include "tests/host/probe_fixture.h"
 #include "tests/host/probe_netns.h"
 
@@ -252,6 +247,7 @@ TEST_P(ProbeIcmpTest, MoreAtATimeThanThereAreSequenceNumbersFail) {
   there_.Sysctl("net.ipv4.icmp_echo_ignore_all", "1");
   Pinger pinger(&here_);
   std::vector<IcmpProber::PingHandle> handles;
+  handles.reserve(65536);
   for (int i = 0; i < 65536; ++i) {
     handles.push_back(pinger.prober()->Start(Ip("10.77.0.2"), kNever, [](const ProbeResult&) {}));
   }
@@ -292,6 +288,7 @@ TEST_P(ProbeIcmpTest, ACallbackMayCancelTheOthersAndTheProber) {
   Pinger pinger(&here_);
   std::vector<IcmpProber::PingHandle> handles;
   int called = 0;
+  handles.reserve(10);
   for (int i = 0; i < 10; ++i) {
     handles.push_back(
         pinger.prober()->Start(Ip("127.0.0.1"), absl::Milliseconds(100), [&](const ProbeResult&) {
@@ -324,92 +321,26 @@ TEST_P(ProbeIcmpTest, WithoutIpv6OnlyIpv6Fails) {
   EXPECT_THAT(result.detail, AnyOf("Network is unreachable", "Cannot assign requested address"));
 }
 
-// A host that answers echo requests by itself, in any way that the test likes.
-class FalseHost {
- public:
-  using Bytes = std::vector<uint8_t>;
-  // Gets the request's ICMP part already turned into the right answer; the checksum is filled in
-  // after.
-  using Answer = std::function<void(Bytes* reply, const std::function<void(const Bytes&)>& send)>;
-
-  FalseHost(ProbeNetns* netns, Answer answer, const char* source = "10.77.0.2")
-      : answer_(std::move(answer)) {
-    netns->Sysctl("net.ipv4.icmp_echo_ignore_all", "1");
-    netns->Run([&] {
-      in_ = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
-      out_ = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
-      sockaddr_storage address{};
-      const socklen_t length = Ip(source).ToSockaddr(0, &address);
-      ASSERT_EQ(bind(out_, reinterpret_cast<sockaddr*>(&address), length), 0);
-    });
-    thread_ = std::thread([this] { Serve(); });
-  }
-  ~FalseHost() {
-    eventfd_write(stop_, 1);
-    thread_.join();
-    for (const int fd : {in_, out_, stop_}) close(fd);
-  }
-  FalseHost(const FalseHost&) = delete;
-  FalseHost& operator=(const FalseHost&) = delete;
-
- private:
-  static void FillChecksum(Bytes* packet) {
-    (*packet)[2] = (*packet)[3] = 0;
-    uint32_t sum = 0;
-    for (size_t i = 0; i < packet->size(); ++i) {
-      sum += i % 2 == 0 ? (*packet)[i] << 8 : (*packet)[i];
-    }
-    while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-    (*packet)[2] = static_cast<uint8_t>(~sum >> 8);
-    (*packet)[3] = static_cast<uint8_t>(~sum);
-  }
-
-  void Serve() {
-    std::array<pollfd, 2> fds{{{in_, POLLIN, 0}, {stop_, POLLIN, 0}}};
-    while (poll(fds.data(), fds.size(), -1) > 0 && fds[1].revents == 0) {
-      std::array<uint8_t, 2048> data;
-      sockaddr_storage from{};
-      socklen_t length = sizeof from;
-      const ssize_t size =
-          recvfrom(in_, data.data(), data.size(), 0, reinterpret_cast<sockaddr*>(&from), &length);
-      if (size < 28 || data[20] != ICMP_ECHO) continue;
-      Bytes reply(data.begin() + 20, data.begin() + size);
-      reply[0] = ICMP_ECHOREPLY;
-      answer_(&reply, [&](const Bytes& packet) {
-        Bytes copy = packet;
-        FillChecksum(&copy);
-        sendto(out_, copy.data(), copy.size(), 0, reinterpret_cast<sockaddr*>(&from), length);
-      });
-    }
-  }
-
-  const Answer answer_;
-  int in_ = -1;
-  int out_ = -1;
-  const int stop_ = eventfd(0, EFD_CLOEXEC);
-  std::thread thread_;
-};
-
 TEST_P(ProbeIcmpTest, AnswersThatAreNoCopyAreNotTaken) {
   const struct {
     const char* name;
-    std::function<void(FalseHost::Bytes*)> change;
+    std::function<void(ProbeFalseHost::Bytes*)> change;
     bool good;
   } cases[] = {
-      {"right", [](FalseHost::Bytes*) {}, true},
-      {"first byte of the payload", [](FalseHost::Bytes* b) { (*b)[8] ^= 1; }, false},
-      {"last byte of the payload", [](FalseHost::Bytes* b) { b->back() ^= 1; }, false},
-      {"another sequence number", [](FalseHost::Bytes* b) { (*b)[7] ^= 1; }, false},
-      {"another id", [](FalseHost::Bytes* b) { (*b)[5] ^= 1; }, false},
-      {"too short", [](FalseHost::Bytes* b) { b->pop_back(); }, false},
-      {"no payload", [](FalseHost::Bytes* b) { b->resize(8); }, false},
-      {"too long", [](FalseHost::Bytes* b) { b->push_back(0); }, false},
-      {"much too long", [](FalseHost::Bytes* b) { b->resize(1400); }, false},
-      {"no echo reply", [](FalseHost::Bytes* b) { (*b)[0] = ICMP_TIMESTAMPREPLY; }, false},
+      {"right", [](ProbeFalseHost::Bytes*) {}, true},
+      {"first byte of the payload", [](ProbeFalseHost::Bytes* b) { (*b)[8] ^= 1; }, false},
+      {"last byte of the payload", [](ProbeFalseHost::Bytes* b) { b->back() ^= 1; }, false},
+      {"another sequence number", [](ProbeFalseHost::Bytes* b) { (*b)[7] ^= 1; }, false},
+      {"another id", [](ProbeFalseHost::Bytes* b) { (*b)[5] ^= 1; }, false},
+      {"too short", [](ProbeFalseHost::Bytes* b) { b->pop_back(); }, false},
+      {"no payload", [](ProbeFalseHost::Bytes* b) { b->resize(8); }, false},
+      {"too long", [](ProbeFalseHost::Bytes* b) { b->push_back(0); }, false},
+      {"much too long", [](ProbeFalseHost::Bytes* b) { b->resize(1400); }, false},
+      {"no echo reply", [](ProbeFalseHost::Bytes* b) { (*b)[0] = ICMP_TIMESTAMPREPLY; }, false},
   };
   Pinger pinger(&here_);
   for (const auto& c : cases) {
-    const FalseHost host(&there_, [&c](FalseHost::Bytes* reply, const auto& send) {
+    const ProbeFalseHost host(&there_, [&c](ProbeFalseHost::Bytes* reply, const auto& send) {
       c.change(reply);
       send(*reply);
     });
@@ -422,15 +353,15 @@ TEST_P(ProbeIcmpTest, AnswersThatAreNoCopyAreNotTaken) {
 TEST_P(ProbeIcmpTest, AnswersFromAnotherAddressAreNotTaken) {
   there_.Command("ip addr add 10.77.0.3/24 dev veth1");
   Pinger pinger(&here_);
-  const FalseHost host(
-      &there_, [](FalseHost::Bytes* reply, const auto& send) { send(*reply); }, "10.77.0.3");
+  const ProbeFalseHost host(
+      &there_, [](ProbeFalseHost::Bytes* reply, const auto& send) { send(*reply); }, "10.77.0.3");
   EXPECT_EQ(pinger.Ping(Ip("10.77.0.2"), absl::Milliseconds(150)).detail, "timed out after 150 ms");
   EXPECT_TRUE(pinger.Ping(Ip("10.77.0.3"), kNever).good);
 }
 
 TEST_P(ProbeIcmpTest, DuplicatesAndLateAnswersAreDropped) {
-  FalseHost::Bytes late;
-  const FalseHost host(&there_, [&late](FalseHost::Bytes* reply, const auto& send) {
+  ProbeFalseHost::Bytes late;
+  const ProbeFalseHost host(&there_, [&late](ProbeFalseHost::Bytes* reply, const auto& send) {
     if (!late.empty()) send(late);  // the one before
     send(*reply);
     send(*reply);

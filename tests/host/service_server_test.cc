@@ -160,7 +160,7 @@ TEST_F(ServiceServerTest, AnApacheThatServesNoPageIsGivenUp) {
 
 TEST_F(ServiceServerTest, AnApacheWithABrokenConfigSaysItsStatus) {
   ServiceDefinition definition = Apache();
-  WriteFile(dir_ / "apache.conf", "NoSuchDirective on\n");
+  WriteFile(dir_ / "apache.conf", ReadFile(dir_ / "apache.conf") + "NoSuchDirective on\n");
   Make(definition);
   service_->Start();
   ASSERT_TRUE(Becomes(*service_, State::kFailed));

@@ -1,6 +1,6 @@
 // See meter_service.h.
-// One question a connection: the asker closes its sending side, the reply is the status code's number, a line
-// break and the text. Questions are answered one after another.
+// One question a connection: the asker closes its sending side, the reply is the status code's
+// number, a line break and the text. Questions are answered one after another.
 #include "tests/lab/meter_service.h"
 
 #include <fcntl.h>
@@ -28,7 +28,9 @@ namespace {
 
 constexpr size_t kMessageLimit = size_t{1} << 20;
 
-std::string SocketPath(const std::string& directory) { return absl::StrCat(directory, "/meter.sock"); }
+std::string SocketPath(const std::string& directory) {
+  return absl::StrCat(directory, "/meter.sock");
+}
 std::string PidPath(const std::string& directory) { return absl::StrCat(directory, "/meter.pid"); }
 
 absl::StatusOr<sockaddr_un> SocketAddress(const std::string& directory) {
@@ -80,8 +82,9 @@ class MeterService {
   // Until "stop", or the lab's end.
   void Serve() {
     while (!stopped_) {
-      std::array<pollfd, 2> watched = {pollfd{.fd = listener_.get(), .events = POLLIN, .revents = 0},
-                                       pollfd{.fd = lab_end_.get(), .events = POLLIN, .revents = 0}};
+      std::array<pollfd, 2> watched = {
+          pollfd{.fd = listener_.get(), .events = POLLIN, .revents = 0},
+          pollfd{.fd = lab_end_.get(), .events = POLLIN, .revents = 0}};
       if (poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) return;
       if (watched[1].revents != 0) return;
       if (watched[0].revents == 0) continue;
@@ -93,10 +96,10 @@ class MeterService {
       if (!question.ok()) continue;
       const absl::StatusOr<std::string> reply = Reply(*question);
       // An asker that has gone away is no concern of ours.
-      (void)SendAll(connection.get(),
-                    reply.ok() ? absl::StrCat("0\n", *reply)
-                               : absl::StrCat(static_cast<int>(reply.status().code()), "\n",
-                                              reply.status().message()));
+      (void)SendAll(connection.get(), reply.ok()
+                                          ? absl::StrCat("0\n", *reply)
+                                          : absl::StrCat(static_cast<int>(reply.status().code()),
+                                                         "\n", reply.status().message()));
     }
   }
 
@@ -143,7 +146,8 @@ absl::StatusOr<UniqueFd> Listen(const std::string& directory) {
   if (!address.ok()) return address.status();
   unlink(address->sun_path);  // of a service that was killed
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid() || bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0 ||
+  if (!fd.valid() ||
+      bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0 ||
       listen(fd.get(), 16) != 0) {
     return ErrnoStatus(address->sun_path, errno);
   }
@@ -176,7 +180,8 @@ absl::Status RunService(const std::string& lab_name, const std::string& root_dir
 
 std::optional<ProcessId> RunningService(const std::string& directory) {
   ProcessId id;
-  if (!(std::ifstream(PidPath(directory)) >> id.pid >> id.start_time) || !IsAlive(id)) return std::nullopt;
+  if (!(std::ifstream(PidPath(directory)) >> id.pid >> id.start_time) || !IsAlive(id))
+    return std::nullopt;
   return id;
 }
 
@@ -212,8 +217,9 @@ absl::Status StartMeterService(const std::string& lab_name, const std::string& r
     size = read(told.get(), outcome.data(), outcome.size());
   } while (size < 0 && errno == EINTR);
   if (size == 1 && outcome[0] == '\n') return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(
-      "the meter did not start: ", std::string(outcome.data(), static_cast<size_t>(std::max<ssize_t>(size, 0)))));
+  return absl::InternalError(
+      absl::StrCat("the meter did not start: ",
+                   std::string(outcome.data(), static_cast<size_t>(std::max<ssize_t>(size, 0)))));
 }
 
 absl::StatusOr<std::string> AskMeterService(const Lab& lab, const std::string& question) {
@@ -227,9 +233,11 @@ absl::StatusOr<std::string> AskMeterService(const Lab& lab, const std::string& q
   if (absl::Status sent = SendAll(fd.get(), question); !sent.ok()) return sent;
   const absl::StatusOr<std::string> reply = ReceiveAll(fd.get());
   if (!reply.ok()) return reply.status();
-  const std::pair<std::string, std::string> parts = absl::StrSplit(*reply, absl::MaxSplits('\n', 1));
+  const std::pair<std::string, std::string> parts =
+      absl::StrSplit(*reply, absl::MaxSplits('\n', 1));
   int code = 0;
-  if (!absl::SimpleAtoi(parts.first, &code)) return absl::InternalError("the meter ended while it was asked");
+  if (!absl::SimpleAtoi(parts.first, &code))
+    return absl::InternalError("the meter ended while it was asked");
   if (code != 0) return absl::Status(static_cast<absl::StatusCode>(code), parts.second);
   return parts.second;
 }
@@ -237,7 +245,8 @@ absl::StatusOr<std::string> AskMeterService(const Lab& lab, const std::string& q
 absl::Status AwaitMeterServiceEnd(const std::string& lab_directory, Duration limit) {
   const std::optional<ProcessId> service = RunningService(lab_directory);
   if (!service || WaitForEnd(*service, limit)) return absl::OkStatus();
-  return absl::DeadlineExceededError(absl::StrCat("the meter, process ", service->pid, ", does not end"));
+  return absl::DeadlineExceededError(
+      absl::StrCat("the meter, process ", service->pid, ", does not end"));
 }
 
 }  // namespace hb::lab

@@ -1,5 +1,6 @@
-// The meter in the background, so that a shell script can mark a moment, break something, and ask what the
-// client suffered since: one process a lab, asked over a socket in the lab's directory. It ends with its lab.
+// The meter in the background, so that a shell script can mark a moment, break something, and ask
+// what the client suffered since: one process a lab, asked over a socket in the lab's directory. It
+// ends with its lab.
 #ifndef HB_TESTS_LAB_METER_SERVICE_H_
 #define HB_TESTS_LAB_METER_SERVICE_H_
 
@@ -13,7 +14,8 @@
 
 namespace hb::lab {
 
-// Forks; returns when the child measures. AlreadyExists when the lab has one. Call from a process of one thread.
+// Forks; returns when the child measures. AlreadyExists when the lab has one. Call from a process
+// of one thread.
 [[nodiscard]] absl::Status StartMeterService(const std::string& lab_name,
                                              const std::string& root_directory,
                                              const MeterOptions& options);

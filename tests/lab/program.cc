@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,13 +31,15 @@ namespace {
 constexpr size_t kOutputLimit = size_t{1} << 20;
 constexpr size_t kInputLimit = size_t{64} << 10;  // what a pipe takes without a reader
 
-enum class Step : int { kStreams, kNamespaces, kUser, kCapabilities, kExec };
-constexpr const char* kStepNames[] = {"open the standard streams of", "enter the namespaces for",
-                                      "become the user of", "set the capabilities of", "execute"};
+enum class Step : int { kPid, kStreams, kNamespaces, kUser, kCapabilities, kExec };
+constexpr const char* kStepNames[] = {"learn the pid of",         "open the standard streams of",
+                                      "enter the namespaces for", "become the user of",
+                                      "set the capabilities of",  "execute"};
 
-struct Failure {
+// What the child tells: kPid with its pid if it is detached, any other step with the errno.
+struct Message {
   Step step = Step::kExec;
-  int error = 0;
+  int value = 0;
 };
 
 struct ChildPlan {
@@ -48,12 +51,13 @@ struct ChildPlan {
   uid_t user = 0;
   uint64_t capabilities = 0;
   bool own_session = true;
-  int failure_pipe = -1;
+  bool detached = false;
+  int message_pipe = -1;
 };
 
 [[noreturn]] void Fail(const ChildPlan& plan, Step step) {
-  const Failure failure{.step = step, .error = errno};
-  [[maybe_unused]] const ssize_t written = write(plan.failure_pipe, &failure, sizeof(failure));
+  const Message failure{.step = step, .value = errno};
+  [[maybe_unused]] const ssize_t written = write(plan.message_pipe, &failure, sizeof(failure));
   _exit(127);
 }
 
@@ -89,7 +93,21 @@ bool Enter(const Namespaces& inside) {
   });
 }
 
+// The process goes on in a child of its own, whose parent ends at once: then the host's first
+// process is its parent. Its pid as the caller sees it is what the caller's /proc says.
+void Detach(const ChildPlan& plan) {
+  const auto child = syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0);
+  if (child < 0) Fail(plan, Step::kPid);
+  if (child > 0) _exit(0);
+  char digits[32];
+  const ssize_t size = readlink("/proc/self", digits, sizeof(digits));
+  Message message{.step = Step::kPid, .value = 0};
+  for (ssize_t i = 0; i < size; ++i) message.value = message.value * 10 + (digits[i] - '0');
+  if (size <= 0 || write(plan.message_pipe, &message, sizeof(message)) < 0) Fail(plan, Step::kPid);
+}
+
 [[noreturn]] void Child(const ChildPlan& plan) {
+  if (plan.detached) Detach(plan);
   if (plan.own_session) setsid();
   if (plan.input >= 0 && dup2(plan.input, STDIN_FILENO) < 0) Fail(plan, Step::kStreams);
   if (plan.output >= 0 &&
@@ -178,6 +196,19 @@ struct Started {
   UniqueFd pidfd;
 };
 
+int PidFd(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
+
+// Nothing once the program has been executed.
+std::optional<Message> Receive(int pipe) {
+  Message message;
+  ssize_t size = 0;
+  do {
+    size = read(pipe, &message, sizeof(message));
+  } while (size < 0 && errno == EINTR);
+  if (size != static_cast<ssize_t>(sizeof(message))) return std::nullopt;
+  return message;
+}
+
 // `input` and `output`: descriptors for the program, or -1 to keep the caller's.
 absl::StatusOr<Started> Launch(const std::vector<std::string>& argv, const ProgramOptions& options,
                                const Namespaces* inside, int input, int output) {
@@ -186,8 +217,8 @@ absl::StatusOr<Started> Launch(const std::vector<std::string>& argv, const Progr
   std::vector<std::string> environment = Environment(options.environment);
   const std::vector<char*> argument_pointers = Pointers(arguments);
   const std::vector<char*> environment_pointers = Pointers(environment);
-  absl::StatusOr<Pipe> failures = MakePipe();
-  if (!failures.ok()) return failures.status();
+  absl::StatusOr<Pipe> messages = MakePipe();
+  if (!messages.ok()) return messages.status();
   ChildPlan plan{.argv = argument_pointers.data(),
                  .environment = environment_pointers.data(),
                  .input = input,
@@ -195,27 +226,29 @@ absl::StatusOr<Started> Launch(const std::vector<std::string>& argv, const Progr
                  .inside = inside,
                  .user = options.user,
                  .own_session = !options.terminal,
-                 .failure_pipe = failures->write.get()};
+                 .detached = options.detached,
+                 .message_pipe = messages->write.get()};
   for (const int capability : options.ambient_capabilities) {
     plan.capabilities |= uint64_t{1} << capability;
   }
-  const absl::StatusOr<pid_t> pid = ForkInto(plan);
-  if (!pid.ok()) return pid.status();
-  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
-  const int pidfd_error = errno;
-  failures->write.Reset();
-  Failure failure;
-  ssize_t got = 0;
-  do {
-    got = read(failures->read.get(), &failure, sizeof(failure));
-  } while (got < 0 && errno == EINTR);
-  if (got == static_cast<ssize_t>(sizeof(failure))) {
-    waitpid(*pid, nullptr, 0);
-    return ErrnoStatus(absl::StrCat(kStepNames[static_cast<int>(failure.step)], " ", argv[0]),
-                       failure.error);
+  const absl::StatusOr<pid_t> forked = ForkInto(plan);
+  if (!forked.ok()) return forked.status();
+  messages->write.Reset();
+  Started started{.pid = *forked, .pidfd = UniqueFd(PidFd(*forked))};
+  for (std::optional<Message> m = Receive(messages->read.get()); m;
+       m = Receive(messages->read.get())) {
+    if (m->step == Step::kPid && options.detached && m->value > 0) {
+      started = {.pid = m->value, .pidfd = UniqueFd(PidFd(m->value))};
+      continue;
+    }
+    waitpid(*forked, nullptr, 0);
+    return ErrnoStatus(absl::StrCat(kStepNames[static_cast<int>(m->step)], " ", argv[0]), m->value);
   }
-  if (!pidfd.valid()) return ErrnoStatus(absl::StrCat("pidfd of ", argv[0]), pidfd_error);
-  return Started{.pid = *pid, .pidfd = std::move(pidfd)};
+  if (options.detached) waitpid(*forked, nullptr, 0);
+  if (!started.pidfd.valid()) {
+    return absl::NotFoundError(absl::StrCat(argv[0], " ended before it was seen"));
+  }
+  return started;
 }
 
 absl::StatusOr<UniqueFd> InputOf(const ProgramOptions& options) {
@@ -369,7 +402,8 @@ absl::StatusOr<std::unique_ptr<Process>> StartProgram(const std::vector<std::str
   if (!started.ok()) return started.status();
   const absl::StatusOr<ProcessId> id = IdentifyProcess(started->pid);
   if (!id.ok()) return id.status();
-  return std::unique_ptr<Process>(new Process(*id, std::move(started->pidfd), /*child=*/true));
+  return std::unique_ptr<Process>(
+      new Process(*id, std::move(started->pidfd), /*child=*/!options.detached));
 }
 
 absl::StatusOr<RunResult> RunProgram(const std::vector<std::string>& argv,

@@ -37,7 +37,10 @@ struct ProgramOptions {
       {};                        // CAP_NET_RAW ...: all that a user other than root has
   std::string input = {};        // what it reads on standard input (at most 64 KiB)
   std::string output_file = {};  // Start: standard output and error are appended; empty: dropped
-  bool terminal = false;         // Start: keeps the caller's standard streams and session
+  // Start: the process is nobody's child but the host's: it is not waited for, and its exit status
+  // is not known.
+  bool detached = false;
+  bool terminal = false;  // Start: keeps the caller's standard streams and session
 };
 
 struct RunResult {

@@ -147,6 +147,11 @@ int UnitBus::OnLoaded(sd_bus_message* reply, void* self, sd_bus_error* /*error*/
     bus->path_ = path;
     bus->Match(kService, path, kProperties, "PropertiesChanged", OnChanged);
   }
+  // Or systemd would forget the unit, and how it ended, as soon as it is at rest. Refused for a
+  // unit that does not exist.
+  bus->Check(sd_bus_call_method_async(bus->bus_, nullptr, kService, kManagerPath, kManager,
+                                      "RefUnit", nullptr, nullptr, "s", bus->unit_.c_str()),
+             "RefUnit");
   bus->Refresh();
   return 0;
 }

@@ -128,8 +128,12 @@ TEST_F(HbctlTest, PassesOnRefusals) {
     Script script = WebScript();
     script.result = c.refusal;
     FakeController controller(listen(), script);
+    // Every command takes the same way; the first refusal tries them all, the others one of each
+    // kind.
+    const bool all = &c == &kCases[0];
     for (const std::vector<std::string>& command : Commands()) {
-      if (command[0] == "version") continue;
+      const bool one_of_its_kind = command[0] == "pause" || command[0] == "switchover";
+      if (command[0] == "version" || !(all || one_of_its_kind)) continue;
       const RunResult result = Run(command);
       EXPECT_EQ(result.exit_code, c.exit_code) << command[0] << " " << c.refusal;
       EXPECT_THAT(result.err, HasSubstr(c.message)) << command[0];

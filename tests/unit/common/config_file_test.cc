@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/config/controller_config.h"
@@ -25,7 +26,7 @@ const std::string kSamples = HB_SAMPLES;
 class ConfigFileTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "/hb-config-XXXXXX";
+    std::string pattern = testing::TempDir() + "hb-config-XXXXXX";
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
   }
@@ -125,9 +126,9 @@ TEST_F(ConfigFileTest, SaysWhyAFileCannotBeRead) {
 TEST_F(ConfigFileTest, ReadsAMebibyteAndNoMore) {
   const std::string head = "node: [\n#";
   const std::string full = head + std::string((size_t{1} << 20) - head.size(), 'x');
-  EXPECT_EQ(std::string(LoadExecutorConfig(Write("full.yaml", full)).status().message()),
-            absl::StrCat(directory_,
-                         "/full.yaml:2:1048570: not valid YAML: end of sequence flow not found"));
+  EXPECT_EQ(
+      std::string(LoadExecutorConfig(Write("full.yaml", full)).status().message()),
+      absl::StrCat(directory_, "/full.yaml:2:1: not valid YAML: end of sequence flow not found"));
   const std::string larger = Write("larger.yaml", full + "x");
   EXPECT_EQ(std::string(LoadExecutorConfig(larger).status().message()),
             larger + ":1:1: larger than 1 MiB");

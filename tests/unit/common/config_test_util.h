@@ -13,6 +13,23 @@
 
 namespace hb {
 
+// Two clusters that share a node.
+inline constexpr std::string_view kSoundController = R"(insecure: true
+clusters:
+  - name: web
+    vips: [{address: 192.168.0.111/24, interface: eth0}]
+    nodes:
+      - {name: master, address: 192.168.0.1, executor: 192.168.0.1:7401}
+      - {name: slave, address: 192.168.0.2, executor: 192.168.0.2:7401}
+    service: {name: website}
+  - name: mail
+    vips: [{address: fd00::111/64, interface: eth0}]
+    nodes:
+      - {name: slave, address: 192.168.0.2, executor: 192.168.0.2:7401}
+      - {name: third, address: 192.168.0.3, executor: 192.168.0.3:7401}
+    service: {name: postfix}
+)";
+
 // `text` with `from` replaced, which must stand there exactly once.
 inline std::string Edit(std::string_view text, std::string_view from, std::string_view to) {
   const size_t at = text.find(from);

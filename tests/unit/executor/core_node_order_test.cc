@@ -112,7 +112,11 @@ TEST(NodeLeaseTest, NothingIsObeyedWithoutAStream) {
   w.Run(200 * kMs);
   w.Disconnect();
   w.Send({Active(7)});
+  w.Send({Standby(7)});
+  w.Connect();
+  w.Renew();
   EXPECT_TRUE(EndsAt(w, end));
+  EXPECT_TRUE(w.Has());
 }
 
 TEST(NodeLeaseTest, GrantThatWasOnItsWayWhenItGaveUpIsVoid) {
@@ -304,6 +308,21 @@ TEST(NodeEpochTest, OrderThatWaitedTooLongIsRefused) {
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
 }
 
+TEST(NodeEpochTest, OrderThatWaitedRevivesNoLeaseThatRanOutMeanwhile) {
+  World w;
+  w.TakeOver(7);
+  w.epochs_are_stored = false;
+  w.Run(900 * kMs);
+  const ReportId answered = w.Newest();
+  w.Send({Active(8)});
+  w.Freeze(100 * kMs);
+  w.Do(w.node.EpochStored(kWeb, 8, w.now));
+  w.ReportIfDue();
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_FALSE(w.Has());
+  EXPECT_GT(w.Reported().void_before, answered);
+}
+
 TEST(NodeEpochTest, OrderThatWaitsIsSupersededByALaterOne) {
   World w;
   w.epochs_are_stored = false;
@@ -324,6 +343,7 @@ TEST(NodeEpochTest, OrderWaitsForItsOwnEpochNotForALowerOne) {
   w.Send({Active(9)});
   w.Do(w.node.EpochStored(kWeb, 7, w.now));
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_THAT(w.LogOf("persist"), ElementsAre("0 persist web 7", "0 persist web 9"));
   w.Do(w.node.EpochStored(kWeb, 9, w.now));
   w.ReportIfDue();
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
@@ -415,6 +435,12 @@ TEST(NodeEpochTest, EpochsOfForgottenClustersStayKnown) {
   w.Send({Active(6)}, {MakeSpec()});
   EXPECT_THAT(w.Reported().refusal, HasSubstr("stale"));
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  // So does one that is still on its way to disk.
+  w.epochs_are_stored = false;
+  w.Send({Active(9)});
+  w.SendMessage(forget);
+  w.Send({Active(8)}, {MakeSpec()});
+  EXPECT_THAT(w.Reported().refusal, HasSubstr("epoch 8 is stale: epoch 9"));
 }
 
 }  // namespace

@@ -1,0 +1,176 @@
+#!/bin/bash
+# Builds hb and runs its tests. Without arguments: all of them. Prints a table of the stages and, as the last line,
+# "N passed, N failed" over all of them.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+readonly ctest_labels=(unit host lab quickstart e2e)
+readonly special_stages=(asan tsan tidy clang)
+
+usage() {
+  cat <<EOF
+usage: tests/run.sh [STAGE...]
+  ${ctest_labels[*]}: the tests of these CTest labels, with the release preset
+  asan   unit, host and lab tests with AddressSanitizer and UndefinedBehaviorSanitizer
+  tsan   unit tests with ThreadSanitizer (what does not link gRPC)
+  tidy   clang-format and clang-tidy over the whole tree
+  clang  unit tests built by clang with -Wthread-safety
+Without arguments: all of these but clang. host, lab, quickstart, e2e and asan need root.
+HB_JOBS: how many compilers and tests run beside each other (default: as many as there are processors).
+Exit status: 0 all passed, 1 something failed, 2 usage.
+EOF
+}
+
+jobs=${HB_JOBS:-$(nproc)}
+passed=0
+failed=0
+table=()
+
+# A stage's outcome. $1: its name, $2: passed, $3: failed, $4: a word on what went wrong
+record() {
+  passed=$((passed + $2))
+  failed=$((failed + $3))
+  table+=("$(printf '%-12s %5d passed %5d failed  %4d s  %s' "$1" "$2" "$3" $((SECONDS - stage_start)) "${4:-}")")
+}
+
+begin() {
+  stage_start=$SECONDS
+  echo "=== $1"
+}
+
+# Configures and builds a preset; its output is shown when it fails. $1: the preset, the rest: wrapper command
+build() {
+  local preset=$1 log
+  shift
+  mkdir -p "build/$preset"
+  log=build/$preset/run.log
+  if "$@" cmake --preset "$preset" >"$log" 2>&1 &&
+    "$@" cmake --build --preset "$preset" --parallel "$jobs" >>"$log" 2>&1; then
+    return 0
+  fi
+  # Ninja says what failed before the noise of its other jobs: the errors first, then the end.
+  grep -E 'error|FAILED|Error' "$log" | head -n 40
+  tail -n 30 "$log"
+  return 1
+}
+
+# $1: the stage's name, $2: the preset, $3: labels as "unit|host", the rest: wrapper command
+run_ctest() {
+  local name=$1 preset=$2 labels=$3 output=build/$2/ctest.out line
+  shift 3
+  begin "$name: tests with the $preset preset: ${labels//|/ }"
+  if ! build "$preset" "$@"; then
+    record "$name" 0 1 "the $preset preset does not build"
+    return
+  fi
+  "$@" ctest --test-dir "build/$preset" -L "^($labels)\$" --parallel "$jobs" --output-on-failure --no-tests=error \
+    2>&1 | tee "$output" | grep -vE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed)'
+  line=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests? failed out of [0-9]+' "$output")
+  if [[ $line =~ passed,\ ([0-9]+)\ tests?\ failed\ out\ of\ ([0-9]+) ]]; then
+    record "$name" $((BASH_REMATCH[2] - BASH_REMATCH[1])) "${BASH_REMATCH[1]}"
+  else
+    record "$name" 0 1 "no tests ran"
+  fi
+}
+
+# All files of the tree that are ours, also before they are committed. $1: extended pattern of the names
+tree() {
+  git ls-files --cached --others --exclude-standard | grep -E "$1" | while read -r file; do
+    [[ -f $file ]] && echo "$file"
+  done
+}
+
+run_format() {
+  begin "format: clang-format over the tree"
+  local file good=0 bad=0
+  while read -r file; do
+    if clang-format --dry-run -Werror "$file" 2>/dev/null; then
+      good=$((good + 1))
+    else
+      echo "not formatted: $file"
+      bad=$((bad + 1))
+    fi
+  done < <(tree '\.(cc|h)$')
+  record format "$good" "$bad"
+}
+
+# Each source that the release preset compiles is one test. g++'s own warning options mean nothing to clang-tidy.
+run_tidy() {
+  begin "tidy: clang-tidy over every source"
+  if ! build release; then
+    record tidy 0 1 "the release preset does not build"
+    return
+  fi
+  local results good bad
+  results=$(mktemp -d)
+  python3 - build/release/compile_commands.json <<'EOF' |
+import json, os, sys
+files = {os.path.relpath(entry["file"]) for entry in json.load(open(sys.argv[1]))}
+print("\n".join(sorted(f for f in files if f.endswith(".cc") and not f.startswith(("..", "build/")))))
+EOF
+    xargs -P "$jobs" -I {} bash -c '
+      if clang-tidy --quiet -p build/release --extra-arg=-Wno-unknown-warning-option "$1" >"$2/out.$$" 2>/dev/null; then
+        echo "$1" >"$2/good.$$"
+      else
+        echo "$1" >"$2/bad.$$"
+        echo "--- $1"
+        cat "$2/out.$$"
+      fi' tidy {} "$results"
+  good=$(find "$results" -name 'good.*' | wc -l)
+  bad=$(find "$results" -name 'bad.*' | wc -l)
+  rm -rf "$results"
+  if ((good + bad == 0)); then
+    record tidy 0 1 "no sources found"
+  else
+    record tidy "$good" "$bad"
+  fi
+}
+
+stages=("$@")
+[[ $# -gt 0 ]] || stages=("${ctest_labels[@]}" asan tsan tidy)
+plain=()
+for stage in "${stages[@]}"; do
+  case " ${ctest_labels[*]} ${special_stages[*]} " in
+    *" $stage "*) ;;
+    *)
+      [[ $stage == --help || $stage == -h ]] && usage && exit 0
+      echo "tests/run.sh: no stage called $stage" >&2
+      usage >&2
+      exit 2
+      ;;
+  esac
+  if [[ $EUID -ne 0 && " host lab quickstart e2e asan " == *" $stage "* ]]; then
+    echo "tests/run.sh: the stage $stage needs root" >&2
+    exit 2
+  fi
+  [[ " ${ctest_labels[*]} " == *" $stage "* ]] && plain+=("$stage")
+done
+
+if [[ $EUID -eq 0 ]]; then
+  deploy/install-deps.sh || exit 1
+fi
+
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
+if [[ ${#plain[@]} -gt 0 ]]; then
+  run_ctest release release "$(IFS='|' && echo "${plain[*]}")"
+fi
+for stage in "${stages[@]}"; do
+  case $stage in
+    asan) run_ctest asan asan 'unit|host|lab' ;;
+    # ThreadSanitizer's memory map does not fit every layout that the kernel may choose at random.
+    tsan) run_ctest tsan tsan unit setarch "$(uname -m)" --addr-no-randomize ;;
+    clang) run_ctest clang clang unit ;;
+    tidy)
+      run_format
+      run_tidy
+      ;;
+  esac
+done
+
+echo
+echo "Stages:"
+printf '  %s\n' "${table[@]}"
+echo "Total time: $SECONDS s"
+echo
+echo "$passed passed, $failed failed"
+((failed == 0))
