@@ -6,6 +6,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 add_library(hb_flags INTERFACE)
 target_include_directories(hb_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_definitions(hb_flags INTERFACE HB_VERSION="${PROJECT_VERSION}")
 target_compile_options(hb_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
   -fno-omit-frame-pointer

@@ -6,7 +6,7 @@
 
 namespace hb {
 
-inline constexpr char kVersion[] = "0.1.0";
+inline constexpr char kVersion[] = HB_VERSION;  // of CMakeLists.txt
 
 // Of protos/hb/v1/executor.proto. Both ends must have the same.
 inline constexpr uint32_t kProtocolVersion = 1;

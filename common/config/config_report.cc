@@ -18,13 +18,6 @@ std::string_view Parent(std::string_view path) {
   return end == std::string_view::npos ? std::string_view() : path.substr(0, end);
 }
 
-// Whether `inner` is `outer` or stands in it.
-bool IsWithin(std::string_view inner, std::string_view outer) {
-  if (outer.empty()) return true;
-  if (!inner.starts_with(outer)) return false;
-  return inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[';
-}
-
 }  // namespace
 
 std::string QuoteForError(std::string_view value) {
@@ -87,25 +80,27 @@ void ConfigReport::Refuse(const std::string& path, std::string message) {
 }
 
 void ConfigReport::RefuseAt(YamlPosition position, const std::string& path, std::string message) {
-  Keep({position, path, std::move(message), /*unreadable=*/false});
-}
-
-void ConfigReport::Unreadable(YamlPosition position, const std::string& path, std::string message) {
-  Keep({position, path, std::move(message), /*unreadable=*/true});
-}
-
-void ConfigReport::Keep(Error error) {
+  // Known ancestors have known ancestors.
+  for (std::string_view at = path; failed_.emplace(at).second && !at.empty();) at = Parent(at);
   if (errors_.size() == kMaxErrors) {
     ++not_kept_;
     return;
   }
-  errors_.push_back(std::move(error));
+  errors_.push_back({position, path, std::move(message)});
+}
+
+void ConfigReport::Unreadable(YamlPosition position, const std::string& path, std::string message) {
+  unreadable_.insert(path);
+  RefuseAt(position, path, std::move(message));
 }
 
 bool ConfigReport::Failed(const std::string& path) const {
-  return std::any_of(errors_.begin(), errors_.end(), [&](const Error& error) {
-    return IsWithin(error.path, path) || (error.unreadable && IsWithin(path, error.path));
-  });
+  if (failed_.contains(path)) return true;
+  for (std::string_view at = path; !at.empty();) {
+    at = Parent(at);
+    if (unreadable_.contains(at)) return true;
+  }
+  return false;
 }
 
 absl::Status ConfigReport::ToStatus() const {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,13 +69,13 @@ class ConfigReport {
     YamlPosition position;
     std::string path;
     std::string message;
-    bool unreadable;
   };
-  void Keep(Error error);
 
   const std::string file_name_;
   std::map<std::string, FieldPlace, std::less<>> places_;
   std::vector<Error> errors_;
+  std::set<std::string, std::less<>> failed_;      // paths of errors, and what they stand in
+  std::set<std::string, std::less<>> unreadable_;  // paths of unreadable fields
   size_t not_kept_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <google/protobuf/duration.pb.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
@@ -164,6 +165,7 @@ void Reader::ReadMessage(const YamlNode& node, Message* message, const std::stri
   }
   const google::protobuf::Descriptor* type = message->GetDescriptor();
   std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(type->field_count()));
   for (int i = 0; i < type->field_count(); ++i) names.push_back(type->field(i)->name());
   for (const auto& [key, entry] : Entries(node, path)) {
     const std::string field_path = FieldPath(path, key);
@@ -337,6 +339,7 @@ std::optional<int> Reader::Enum(const YamlNode& node, const EnumDescriptor* type
     if (it != names.end()) return it->second;
   }
   std::vector<std::string> allowed;
+  allowed.reserve(names.size());
   for (const auto& [name, unused] : names) allowed.push_back(name);
   Refuse(node, path,
          absl::StrCat("expects ", allowed.size() == 1 ? "" : "one of ",

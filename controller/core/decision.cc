@@ -77,6 +77,7 @@ Actions Decision::Step(const Input& input, MonoTime now) {
   for (NodeIndex i = 0; i < nodes_.size(); ++i) UpdateVerdict(i);
   if (adopting_) TryAdopt();
   if (!adopting_) {
+    if (!active_) AdoptLate();
     if (move_) AdvanceMove();
     if (!move_) Consider();
     DecideServices();
@@ -179,7 +180,9 @@ void Decision::Take(const LoopLate& input) {
   for (NodeState& node : nodes_) {
     node.icmp.DropRun();
     node.http.DropRun();
-    if (node.reported) node.last_report = now_;
+    // Who was silent before is silent still.
+    const Duration before = now_ - input.by - node.last_report;
+    if (node.reported && before <= model_.heartbeat * kSilentHeartbeats) node.last_report = now_;
   }
   Say(Severity::kWarning, "tilt", std::nullopt,
       absl::StrCat("The controller itself was late by ", HumanDuration(input.by),
@@ -196,7 +199,10 @@ void Decision::Take(const Command& input) {
       if (stored_.paused != pause) {
         stored_.paused = pause;
         actions_.push_back(Save{stored_});
-        if (pause && move_ && move_->stage == Stage::kPreparing) AbandonMove("paused");
+        // A holder that was ordered to release no longer serves: that move goes on.
+        if (pause && move_ && move_->stage != Stage::kActivating && !move_->release_ordered) {
+          AbandonMove("paused");
+        }
         Say(Severity::kInfo, pause ? "paused" : "resumed", std::nullopt,
             pause ? "Paused by the operator: nothing moves until resumed"
                   : "Resumed by the operator");
@@ -271,6 +277,7 @@ void Decision::UpdateVerdict(NodeIndex i) {
   Evidence evidence;
   evidence.icmp = node.icmp.state();
   if (node.page_expected) evidence.http = node.http.state();
+  evidence.icmp_failing = node.icmp.up() && node.icmp.failing();
   evidence.silent = Silent(i);
   evidence.dialling = !node.dialled;
   evidence.service_expected = wants && Acted(i) && node.start_attempt > 0;
@@ -282,7 +289,12 @@ void Decision::UpdateVerdict(NodeIndex i) {
       evidence.service_expected = true;
     }
   }
-  const Verdict verdict = Judge(evidence);
+  Verdict verdict = Judge(evidence);
+  // A service that is being started again is down until it runs.
+  if (verdict == Verdict::kHealthy && node.verdict == Verdict::kServiceDown && wants &&
+      node.report->service != ServiceState::kRunning) {
+    verdict = Verdict::kServiceDown;
+  }
   std::string reason = Explain(verdict, Name(i), model_.service_label);
   if (verdict == Verdict::kUnable) {
     absl::StrAppend(&reason, ": ", absl::StrJoin(node.report->obstacles, "; "));
@@ -297,8 +309,6 @@ void Decision::UpdateVerdict(NodeIndex i) {
     }
     if (verdict == Verdict::kServiceDown) {
       node.suspect = true;
-      node.backoff = absl::ZeroDuration();
-      node.next_attempt = now_;
     }
     node.verdict = verdict;
     std::string detail;
@@ -320,7 +330,10 @@ void Decision::UpdateVerdict(NodeIndex i) {
   if (served && Acted(i) && node.report->service == ServiceState::kRunning &&
       verdict == Verdict::kHealthy && (!model_.http || (node.page_expected && node.http.up()))) {
     node.suspect = false;
-    if (now_ - node.running_since > kBackoffForgiven) node.backoff = absl::ZeroDuration();
+    if (now_ - node.running_since > kBackoffForgiven) {
+      node.backoff = absl::ZeroDuration();
+      node.next_attempt = now_;
+    }
   }
   if (verdict != Verdict::kHealthy) {
     node.well_since = MonoTime::Infinite();
@@ -363,42 +376,6 @@ std::optional<NodeIndex> Decision::Preferred() const {
     }
   }
   return tie ? std::nullopt : preferred;
-}
-
-// --- Start (L5)
-// -----------------------------------------------------------------------------------------
-
-void Decision::TryAdopt() {
-  std::optional<NodeIndex> holder;
-  bool all_seen = true;
-  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (Silent(i)) {
-      all_seen = false;
-      continue;
-    }
-    const NodeReport& report = *nodes_[i].report;
-    if (!report.knows_spec) all_seen = false;
-    if (report.holding && (!holder || report.epoch > nodes_[*holder].report->epoch)) holder = i;
-  }
-  const bool waited = now_ >= adopt_until_;
-  if (holder && (all_seen || waited || nodes_[*holder].report->epoch >= stored_.epoch)) {
-    Adopt(*holder);
-  } else if (!holder && all_seen) {
-    book_.NothingOutstanding();
-    adopting_ = false;
-  } else if (waited) {
-    adopting_ = false;
-  } else {
-    WakeAt(adopt_until_);
-  }
-}
-
-void Decision::Adopt(NodeIndex i) {
-  adopting_ = false;
-  active_ = i;
-  nodes_[i].runs_service = true;
-  // The epoch stays: the holder does not change. It is never below the node's own.
-  Say(Severity::kInfo, "adopted", i, absl::StrCat(Name(i), " holds already and goes on"));
 }
 
 // --- Orders

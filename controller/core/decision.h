@@ -133,8 +133,10 @@ class Decision {
   std::optional<NodeIndex> Best(Fitness at_least, std::optional<NodeIndex> except) const;
   std::optional<NodeIndex> Preferred() const;
 
-  // Start (decision.cc).
+  // Start (decision_start.cc).
   void TryAdopt();
+  // A holder that shows up only after the wait, while nobody is active yet.
+  void AdoptLate();
   void Adopt(NodeIndex i);
 
   // Moves (decision_move.cc).
@@ -152,6 +154,8 @@ class Decision {
   void AbandonMove(const std::string& why);
   MonoTime ClearAt(NodeIndex i) const;
   bool OthersClear(NodeIndex to);
+  // Mere silence proves nothing now (L7).
+  bool WitnessMissing() const;
   void CountMove();
 
   // Orders (decision.cc).

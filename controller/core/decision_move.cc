@@ -48,12 +48,6 @@ void Decision::ConsiderFailover(NodeIndex a) {
     case Verdict::kNodeDown:
       // A live host whose service failed once is still better than a dead host.
       needed = Fitness::kSuspect;
-      if (model_.on_expiry == OnExpiry::kWitness && !witness_seen_) {
-        stuck_ = absl::StrCat(active.reason,
-                              ", but the witness does not answer here either: it may be this "
-                              "controller that is cut off");
-        return;
-      }
       break;
     case Verdict::kAgentDown:
       // It may come back, and serves meanwhile: its lease is waited for.
@@ -66,6 +60,12 @@ void Decision::ConsiderFailover(NodeIndex a) {
   }
   if (stored_.paused) {
     stuck_ = absl::StrCat(active.reason, ", but the cluster is paused");
+    return;
+  }
+  if (Silent(a) && WitnessMissing()) {
+    stuck_ = absl::StrCat(active.reason,
+                          ", but the witness does not answer here either: it may be this "
+                          "controller that is cut off");
     return;
   }
   const std::optional<NodeIndex> best = Best(needed, a);
@@ -115,10 +115,6 @@ void Decision::StartMove(MoveCause cause, NodeIndex to, const std::string& reaso
   std::get<Event>(actions_.back()).detail =
       active_ ? absl::StrCat("from ", Name(*active_), " to ", Name(to))
               : absl::StrCat("to ", Name(to));
-  if (cause == MoveCause::kFailover && stored_.placed) {
-    stored_.placed = false;
-    actions_.push_back(Save{stored_});
-  }
   if (command) Tell(*command, absl::StrCat("preparing ", Name(to), ": ", model_.service_label));
   AdvanceMove();
 }
@@ -137,6 +133,10 @@ void Decision::AdvancePreparing() {
   if (from.verdict == Verdict::kServiceDown || from.verdict == Verdict::kNodeDown ||
       from.verdict == Verdict::kUnable) {
     return AbandonMove(from.reason);
+  }
+  if (from.verdict == Verdict::kAgentDown) {
+    if (now_ >= ClearAt(*move_->from)) return AbandonMove(from.reason);
+    WakeAt(ClearAt(*move_->from));
   }
   if (target.runs_service && target.verdict == Verdict::kServiceDown) {
     const std::string& detail = target.report->service == ServiceState::kRunning
@@ -205,9 +205,15 @@ bool Decision::OthersClear(NodeIndex to) {
     } else if (now_ < ClearAt(i)) {
       clear = false;
       WakeAt(ClearAt(i));
+    } else if (Silent(i) && book_.End(i) != MonoTime() && WitnessMissing()) {
+      clear = false;  // it may be this controller that is cut off, and the witness keeps the holder
     }
   }
   return clear;
+}
+
+bool Decision::WitnessMissing() const {
+  return model_.on_expiry == OnExpiry::kWitness && !witness_seen_;
 }
 
 void Decision::Activate() {
@@ -220,6 +226,10 @@ void Decision::Activate() {
   }
   if (move.cause == MoveCause::kFailover || (move.cause == MoveCause::kFailback && !move.command)) {
     CountMove();
+  }
+  if (move.cause == MoveCause::kFailover && stored_.placed) {
+    stored_.placed = false;
+    actions_.push_back(Save{stored_});
   }
 }
 
@@ -247,8 +257,11 @@ void Decision::FinishMove() {
         absl::StrCat(HumanDuration(now_ - move.since), " after the first evidence");
   }
   if (IsPlanned(move.cause)) {
-    const std::optional<NodeIndex> preferred = Preferred();
-    const bool placed = move.cause == MoveCause::kSwitchover && preferred && *preferred != move.to;
+    const bool better_exists =
+        std::any_of(model_.nodes.begin(), model_.nodes.end(), [this, &move](const NodeModel& node) {
+          return node.priority > model_.nodes[move.to].priority;
+        });
+    const bool placed = move.cause == MoveCause::kSwitchover && better_exists;
     if (placed != stored_.placed) {
       stored_.placed = placed;
       actions_.push_back(Save{stored_});

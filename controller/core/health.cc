@@ -62,7 +62,8 @@ Verdict Judge(const Evidence& e) {
     // A page proves that the host lives, whatever becomes of pings.
     if (icmp_down && e.http != State::kUp) return Verdict::kNodeDown;
     if (http_down && e.icmp == State::kUp) return Verdict::kServiceDown;
-    if (e.dialling) return Verdict::kUnknown;
+    // Host or executor? The next pings tell.
+    if (e.dialling || (e.icmp_failing && e.http != State::kUp)) return Verdict::kUnknown;
     if (e.icmp == State::kUp || e.http == State::kUp) return Verdict::kAgentDown;
     return Verdict::kUnknown;
   }
@@ -73,9 +74,9 @@ Verdict Judge(const Evidence& e) {
     return Verdict::kServiceDown;
   }
   if (http_down && !icmp_down) return Verdict::kServiceDown;
+  if (e.has_obstacles) return Verdict::kUnable;
   // The executor speaks and reports that all is well there: what fails is the way from here.
   if (icmp_down) return Verdict::kPathDown;
-  if (e.has_obstacles) return Verdict::kUnable;
   return Verdict::kHealthy;
 }
 
@@ -84,7 +85,7 @@ std::string Explain(Verdict verdict, const std::string& name, const std::string&
   if (!who.empty()) who[0] = absl::ascii_toupper(static_cast<unsigned char>(who[0]));
   switch (verdict) {
     case Verdict::kUnknown:
-      return absl::StrCat("Nothing is known of ", who, " yet");
+      return absl::StrCat("It is not known yet how ", who, " is");
     case Verdict::kHealthy:
       return absl::StrCat(who, " is well");
     case Verdict::kServiceDown:

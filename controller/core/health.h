@@ -30,6 +30,8 @@ class ProbeHealth {
   bool up() const { return state_ == State::kUp; }
   bool down() const { return state_ == State::kDown; }
   const std::string& detail() const { return detail_; }
+  // A run of failures is under way.
+  bool failing() const { return run_ > 0; }
   MonoTime since() const { return since_; }
   // When the first failure of the run that is under way, or that made it down, was seen.
   MonoTime failing_since() const { return failing_since_; }
@@ -58,7 +60,7 @@ struct Evidence {
   ProbeHealth::State icmp = ProbeHealth::State::kUnknown;
   ProbeHealth::State http = ProbeHealth::State::kUnknown;  // unknown also where no page is expected
   bool silent = true;             // no stream, or no report on it for too long
-  bool dialling = false;         // silent only because the first stream is not up yet
+  bool dialling = false;          // silent only because the first stream is not up yet
   bool service_expected = false;  // ordered to run, and the executor has acted on that
   ServiceState service = ServiceState::kUnknown;
   bool has_obstacles = false;

@@ -6,13 +6,16 @@ namespace hb::controller {
 
 void LeaseBook::AssumeGrantsUntil(MonoTime end) {
   for (Entry& entry : entries_) {
-    entry.end = std::max(entry.end, end);
+    entry.assumed_end = std::max(entry.assumed_end, end);
     entry.unknown_grants = true;
   }
 }
 
-void LeaseBook::NothingOutstanding() {
-  for (Entry& entry : entries_) entry = Entry{};
+void LeaseBook::NothingAssumed() {
+  for (Entry& entry : entries_) {
+    entry.assumed_end = MonoTime();
+    entry.unknown_grants = false;
+  }
 }
 
 void LeaseBook::Granted(NodeIndex node, ReportId answers, Duration ttl, MonoTime now) {

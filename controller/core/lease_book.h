@@ -5,6 +5,7 @@
 #ifndef HB_CONTROLLER_CORE_LEASE_BOOK_H_
 #define HB_CONTROLLER_CORE_LEASE_BOOK_H_
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -22,8 +23,9 @@ class LeaseBook {
   // proven for a node before a first grant of our own: what it was granted before, and in answer to
   // what, is not known.
   void AssumeGrantsUntil(MonoTime end);
-  // Every member was seen to hold nothing, all at once: nothing is outstanding.
-  void NothingOutstanding();
+  // Every member was seen to hold nothing, all at once: nothing of an earlier run is outstanding.
+  // What this run granted stays: it may be on its way.
+  void NothingAssumed();
 
   // An order that makes `node` active, in answer to report `answers`, leaves at `now`.
   void Granted(NodeIndex node, ReportId answers, Duration ttl, MonoTime now);
@@ -33,11 +35,14 @@ class LeaseBook {
   bool ReleaseProven(NodeIndex node, const std::optional<NodeReport>& report) const;
   // Rule L3 (b): when everything granted to the node has run out. MonoTime() when nothing was
   // outstanding.
-  MonoTime End(NodeIndex node) const { return entries_[node].end; }
+  MonoTime End(NodeIndex node) const {
+    return std::max(entries_[node].end, entries_[node].assumed_end);
+  }
 
  private:
   struct Entry {
-    MonoTime end;
+    MonoTime end;                 // of our own grants
+    MonoTime assumed_end;         // of those of an earlier run
     bool unknown_grants = false;  // "newest answered" is infinite
     ReportId newest_answered;
   };

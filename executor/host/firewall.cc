@@ -125,7 +125,7 @@ void Firewall::List() {
   Run({Tool(family_), "-w", "-S", "INPUT"}, "", &Firewall::OnListed);
 }
 
-void Firewall::OnListed(CommandResult result) {
+void Firewall::OnListed(const CommandResult& result) {
   if (!result.ok() || result.truncated) {
     FinishFamily(absl::UnavailableError(
         absl::StrCat("listing INPUT: ", Tool(family_), " ",
@@ -145,7 +145,7 @@ void Firewall::OnListed(CommandResult result) {
   Restore();
 }
 
-void Firewall::OnChainListed(CommandResult result) {
+void Firewall::OnChainListed(const CommandResult& result) {
   if (result.ok()) {
     Restore();
     return;
@@ -158,7 +158,7 @@ void Firewall::Restore() {
       FirewallRestoreText(chain_, jumps_), &Firewall::OnRestored);
 }
 
-void Firewall::OnRestored(CommandResult result) {
+void Firewall::OnRestored(const CommandResult& result) {
   if (result.ok()) {
     FinishFamily(absl::OkStatus());
     return;
@@ -178,11 +178,11 @@ void Firewall::Run(std::vector<std::string> argv, std::string input, Next next) 
                    .input = std::move(input),
                    .timeout = absl::Seconds(5),
                    .output_limit_bytes = kListingLimitBytes};
-  absl::StatusOr<std::unique_ptr<Command>> started =
-      Command::Start(loop_, std::move(spec), [this, next](absl::StatusOr<CommandResult> result) {
+  absl::StatusOr<std::unique_ptr<Command>> started = Command::Start(
+      loop_, std::move(spec), [this, next](const absl::StatusOr<CommandResult>& result) {
         command_.reset();
         if (result.ok()) {
-          (this->*next)(*std::move(result));
+          (this->*next)(*result);
         } else {
           FinishFamily(result.status());
         }

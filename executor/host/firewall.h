@@ -64,15 +64,15 @@ class Firewall {
     FirewallRules rules;
     Done done;
   };
-  using Next = void (Firewall::*)(CommandResult);
+  using Next = void (Firewall::*)(const CommandResult&);
 
   void StartNext();
   void StartFamily();
   void List();
-  void OnListed(CommandResult result);
-  void OnChainListed(CommandResult result);
+  void OnListed(const CommandResult& result);
+  void OnChainListed(const CommandResult& result);
   void Restore();
-  void OnRestored(CommandResult result);
+  void OnRestored(const CommandResult& result);
   // Runs a tool; its result goes to `next`, its failure to run ends the family.
   void Run(std::vector<std::string> argv, std::string input, Next next);
   void FinishFamily(const absl::Status& status);

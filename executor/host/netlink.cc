@@ -105,7 +105,7 @@ NetlinkRequester::Answer NetlinkRequester::Dump(int type, const void* header, si
     }
     std::vector<std::vector<char>> collected;
     bool interrupted = false;
-    const Answer answer = Exchange(
+    Answer answer = Exchange(
         message.get(),
         [&collected](const nlmsghdr& found) {
           const char* begin = reinterpret_cast<const char*>(&found);

@@ -187,6 +187,7 @@ std::unique_ptr<DaemonProcess> ExecutorDaemonTest::StartServing(
     const std::vector<std::string>& environment) {
   auto daemon = StartDaemon(environment);
   EXPECT_TRUE(WaitUntilListening()) << Errors();
+  EXPECT_TRUE(Poll([this] { return Errors().find("info started") != std::string::npos; }));
   return daemon;
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/boot_clock.h"
 #include "common/probe/http.h"
 #include "tests/host/probe_fixture.h"
@@ -24,6 +25,7 @@
 namespace hb {
 namespace {
 
+using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -243,17 +245,26 @@ TEST_F(ProbeHttpTest, TimesOutOnAConnectionThatIsNotMade) {
   close(listener);
 }
 
-TEST_F(ProbeHttpTest, AnAnswerThatCameInTimeCountsThoughTheLoopWasLate) {
+TEST_F(ProbeHttpTest, AnswersThatCameInTimeCountThoughTheLoopWasLate) {
+  // The last one asked, whose answer is the last to be read, has the first deadline.
+  constexpr int kMany = 50;
   server_.On("/", Server::Answer(200, ""));
   HttpRequest request = Request("/");
-  request.timeout = absl::Milliseconds(300);
-  std::optional<ProbeResult> result;
-  const HttpProber::FetchHandle handle =
-      prober_->Start(request, [&result](ProbeResult r) { result = std::move(r); });
-  ASSERT_TRUE(RunLoopUntil(loop_.get(), [this] { return !server_.heads().empty(); }));
-  usleep(400'000);  // the loop itself is stuck: that is the case
-  ASSERT_TRUE(RunLoopUntil(loop_.get(), [&] { return result.has_value(); }));
-  EXPECT_EQ(result->detail, "200");
+  request.timeout = absl::Seconds(2);
+  const MonoTime deadline = BootNow() + request.timeout;
+  std::vector<HttpProber::FetchHandle> handles;
+  std::vector<std::string> details;
+  handles.reserve(kMany);
+  for (int i = 0; i < kMany; ++i) {
+    request.timeout -= absl::Milliseconds(1);
+    handles.push_back(
+        prober_->Start(request, [&details](const ProbeResult& r) { details.push_back(r.detail); }));
+  }
+  // Until all are asked, and no further: then the loop itself is stuck.
+  ASSERT_TRUE(RunLoopUntil(loop_.get(), [this] { return server_.heads().size() == kMany; }));
+  absl::SleepFor(deadline + absl::Milliseconds(100) - BootNow());
+  ASSERT_TRUE(RunLoopUntil(loop_.get(), [&] { return details.size() == kMany; }));
+  EXPECT_THAT(details, Each("200"));
 }
 
 TEST_F(ProbeHttpTest, SaysWhyItCouldNotConnect) {
@@ -376,6 +387,11 @@ TEST_F(ProbeHttpTest, ConnectsAnewEachTime) {
   for (int i = 1; i <= 3; ++i) {
     EXPECT_EQ(Fetch("/").detail, "200");
     EXPECT_EQ(server_.connections(), i);
+    // And keeps none open, though the server would.
+    EXPECT_TRUE(RunLoopUntil(loop_.get(), [this] {
+      loop_->Post([] {});
+      return server_.open() == 0;
+    }));
   }
 }
 

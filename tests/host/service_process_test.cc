@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,7 +79,8 @@ class ServiceProcessTest : public ServiceWorld {
 };
 
 TEST_F(ServiceProcessTest, RunsInACleanSurrounding) {
-  // What must not reach the program: a descriptor, a blocked and an ignored signal, a variable.
+  // What must not reach the program: a descriptor, a blocked and an ignored signal, a variable, a
+  // umask.
   const int leaked = open("/dev/zero", O_RDONLY);
   ASSERT_GE(leaked, 3);
   ASSERT_EQ(setenv("HB_LEAK", "1", 1), 0);
@@ -88,37 +90,50 @@ TEST_F(ServiceProcessTest, RunsInACleanSurrounding) {
   sigaddset(&blocked, SIGUSR1);
   ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &blocked, &before), 0);
   const auto handler = signal(SIGPIPE, SIG_IGN);
+  const mode_t mask = umask(077);
 
-  ProcessDefinition definition = Shell(
-      "grep -E '^Sig(Blk|Ign):' /proc/$$/status; echo env $(env | sort | grep -v -e ^PWD= -e ^_=); "
-      "echo in $(readlink /proc/$$/fd/0); echo pwd $(pwd); echo mask "
-      "$(umask); "
-      "echo session $(cut -d' ' -f5-6 /proc/$$/stat) pid $$; echo complaint >&2; exec sleep 1000");
+  ProcessDefinition definition{{"/bin/sleep", "1000"}, {}, "", SIGTERM};
   definition.environment = {{"LANG", "C.UTF-8"}, {"HB_TEST", "a b"}};
-  definition.output = dir_ / "output";
-  WriteFile(definition.output, "kept\n");
   Make(definition)->Start();
   EXPECT_EQ(service_->status().state, State::kStarting);
-  ASSERT_TRUE(
-      RunUntil([&] { return ReadFile(definition.output).find("complaint") != std::string::npos; }));
-  const std::string pid = absl::StrCat(Record().pid);
-  EXPECT_EQ(ReadFile(definition.output),
-            "kept\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
-            "env HB_TEST=a b LANG=C.UTF-8 "
-            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-            "in /dev/null\npwd /\nmask 0022\nsession " +
-                pid + " " + pid + " pid " + pid + "\ncomplaint\n");
-
+  ASSERT_TRUE(Becomes(*service_, State::kRunning));
+  const pid_t pid = Record().pid;
+  const std::string proc = absl::StrCat("/proc/", pid, "/");
+  EXPECT_EQ(ReadFile(proc + "environ"),
+            std::string("HB_TEST=a b\0LANG=C.UTF-8\0"
+                        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0",
+                        91));
+  EXPECT_THAT(ReadFile(proc + "status"),
+              HasSubstr("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"));
+  EXPECT_THAT(ReadFile(proc + "status"), HasSubstr("Umask:\t0022\n"));
+  EXPECT_EQ(std::filesystem::read_symlink(proc + "cwd"), "/");
+  EXPECT_EQ(std::filesystem::read_symlink(proc + "fd/0"), "/dev/null");
   std::vector<std::string> descriptors;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/" + pid + "/fd")) {
+  for (const auto& entry : std::filesystem::directory_iterator(proc + "fd")) {
     descriptors.push_back(entry.path().filename());
   }
   EXPECT_THAT(descriptors, testing::UnorderedElementsAre("0", "1", "2"));
+  EXPECT_EQ(ReadProcessStat(pid)->group, pid);
+  EXPECT_EQ(ReadProcessStat(pid)->session, pid);
 
+  umask(mask);
   signal(SIGPIPE, handler);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   unsetenv("HB_LEAK");
   close(leaked);
+}
+
+TEST_F(ServiceProcessTest, AppendsTheOutputToItsFile) {
+  ProcessDefinition definition = Shell("echo said; echo complained >&2; exit 1");
+  definition.output = dir_ / "output";
+  Make(definition)->Start();
+  ASSERT_TRUE(Becomes(*service_, State::kFailed));
+  service_->Start();
+  ASSERT_TRUE(Becomes(*service_, State::kFailed));
+  EXPECT_EQ(ReadFile(definition.output), "said\ncomplained\nsaid\ncomplained\n");
+  EXPECT_EQ(std::filesystem::status(definition.output).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write |
+                std::filesystem::perms::group_read);
 }
 
 TEST_F(ServiceProcessTest, SaysWhyAProgramCannotBeStarted) {

@@ -43,12 +43,16 @@ std::unique_ptr<Lab> UpOrDie(const LabOptions& options = {}) {
   return *std::move(lab);
 }
 
-// Within three seconds: a host that has asked for a MAC in vain asks again once a second.
+// Within ten seconds: a host that has asked for a MAC in vain takes its time to ask again.
 bool Pings(Lab& lab, const std::string& from, const std::string& to) {
-  const absl::StatusOr<RunResult> result = lab.host(from)->Run(
-      {"ping", "-n", "-c1", "-i0.2", "-w3", lab.host(to)->spec().address.ToString()});
-  EXPECT_TRUE(result.ok()) << result.status();
-  return result.ok() && result->ok();
+  const MonoTime deadline = BootNow() + absl::Seconds(10);
+  while (BootNow() < deadline) {
+    const absl::StatusOr<RunResult> result =
+        lab.host(from)->Run({"ping", "-n", "-c1", "-W1", lab.host(to)->spec().address.ToString()});
+    EXPECT_TRUE(result.ok()) << result.status();
+    if (result.ok() && result->ok()) return true;
+  }
+  return false;
 }
 
 bool NoPing(Lab& lab, const std::string& from, const std::string& to) {

@@ -17,6 +17,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "tests/lab/deployment.h"
 #include "tests/lab/lab.h"
 #include "tests/lab/meter.h"
 #include "tests/lab/meter_service.h"
@@ -38,6 +39,7 @@ struct Arguments {
   bool ordinary_user = false;
   bool json = false;
   std::string duration = "5s";
+  DeploymentOptions deployment;
 };
 
 // What a command does with the lab; its exit status, or what went wrong.
@@ -78,6 +80,12 @@ absl::StatusOr<int> Up(const Arguments& arguments) {
     absl::PrintF("%-8s %-14s %s\n", host, spec.address.ToString(), spec.net_name);
   }
   return 0;
+}
+
+absl::StatusOr<int> Deploy(Lab& lab, const Arguments& arguments) {
+  absl::StatusOr<Deployment> hb = Deployment::Install(&lab, arguments.deployment);
+  if (!hb.ok()) return hb.status();
+  return Done(hb->Start());
 }
 
 absl::StatusOr<int> Down(const Arguments& arguments) {
@@ -244,6 +252,12 @@ class CommandLine {
     up->callback([this] { alone_ = Up; });
     app_.add_subcommand("down", "Take the lab down")->callback([this] { alone_ = Down; });
     Command(&app_, "status", "Hosts, daemons, faults, who answers for the VIP", PrintStatus);
+    CLI::App* const deploy = Command(
+        &app_, "deploy", "Install hb with its sample configs on the hosts, and start it", Deploy);
+    deploy->add_option("--binaries", arguments_.deployment.binaries, "where hb's programs are")
+        ->required();
+    deploy->add_option("--configs", arguments_.deployment.configs, "the tree's deploy/config")
+        ->required();
     AddHostCommands();
     AddFaultCommands();
     AddMeterCommands();

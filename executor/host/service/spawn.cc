@@ -82,6 +82,7 @@ struct ChildPlan {
 // Points into `strings`.
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (std::string& s : strings) pointers.push_back(s.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -92,6 +93,7 @@ std::vector<std::string> Environment(const SpawnRequest& request) {
   variables.try_emplace("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   variables.try_emplace("LANG", "C");
   std::vector<std::string> out;
+  out.reserve(variables.size());
   for (const auto& [name, value] : variables) out.push_back(absl::StrCat(name, "=", value));
   return out;
 }

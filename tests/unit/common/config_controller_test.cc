@@ -179,8 +179,9 @@ TEST(ControllerConfigTest, TakesTheBoundsOfEveryRange) {
            "    failback: {mode: manual, after: 0s}\n    flap: {max: 1, window: 1s}\n",
            "    failback: {after: 24h}\n    flap: {max: 1000, window: 24h}\n",
            "    firewall: {icmp: peers, tcp: {1: peers, 65535: peers}}\n",
-           "    probes: {http: {url: 'https://{address}:65535/a?b=c#d', redirects: 10,"
-           " expect: {status: '100,200-399,599', body: b}, host: '[fd00::1]:80'}}\n",
+           "    probes: {http: {url: 'https://{address}:65535/a?b=c#d', redirects: 10}}\n",
+           "    probes: {http: {url: 'http://{address}', host: '[fd00::1]:80', tls: {ca: /c}}}\n",
+           "    probes: {http: {url: 'http://{address}', expect: {status: '100,200-399,599'}}}\n",
        }) {
     const auto config = ParseControllerConfig(
         Edit(kSoundController, service, absl::StrCat(service, line)), "c.yaml");

@@ -33,7 +33,7 @@ class ConfigFileTest : public testing::Test {
   void TearDown() override { fs::remove_all(directory_); }
 
   std::string Write(const std::string& name, const std::string& text) const {
-    const std::string path = directory_ + "/" + name;
+    std::string path = directory_ + "/" + name;
     std::ofstream(path) << text;
     return path;
   }

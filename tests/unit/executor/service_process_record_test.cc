@@ -44,7 +44,7 @@ TEST(ProcessRecordTest, RefusesWhatItDidNotWrite) {
       {"NoNumber", "hb-process 1\npid 2x\nstart 1\nboot b\nexecutable /x\n"},
       {"BadStart", "hb-process 1\npid 2\nstart \nboot b\nexecutable /x\n"},
       {"NoBoot", "hb-process 1\npid 2\nstart 1\nboot \nexecutable /x\n"},
-      {"Binary", std::string("hb-process 1\npid 2\0\nstart 1\nboot b\nexecutable /x\n", 52)},
+      {"Binary", std::string("hb-process 1\npid 2") + '\0' + "\nstart 1\nboot b\nexecutable /x\n"},
   };
   for (const auto& [name, text] : cases) {
     EXPECT_EQ(ProcessRecord::Parse(text).status().code(), absl::StatusCode::kInvalidArgument)

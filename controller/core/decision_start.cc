@@ -1,0 +1,55 @@
+// The part of the decision that takes stock after a start (L5), and again when a report shows a
+// higher epoch than the store's: adopt the node that holds, undisturbed; or learn that nobody does;
+// or wait until whatever an earlier run granted has run out. Nothing is ordered before that.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "controller/core/decision.h"
+
+namespace hb::controller {
+
+void Decision::TryAdopt() {
+  std::optional<NodeIndex> holder;
+  bool all_seen = true;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (Silent(i)) {
+      all_seen = false;
+      continue;
+    }
+    const NodeReport& report = *nodes_[i].report;
+    if (!report.knows_spec) all_seen = false;
+    if (report.holding && (!holder || report.epoch > nodes_[*holder].report->epoch)) holder = i;
+  }
+  const bool waited = now_ >= adopt_until_;
+  if (holder && (all_seen || waited || nodes_[*holder].report->epoch >= stored_.epoch)) {
+    Adopt(*holder);
+  } else if (!holder && all_seen) {
+    book_.NothingAssumed();
+    adopting_ = false;
+  } else if (waited) {
+    adopting_ = false;
+  } else {
+    WakeAt(adopt_until_);
+  }
+}
+
+void Decision::Adopt(NodeIndex i) {
+  adopting_ = false;
+  active_ = i;
+  nodes_[i].runs_service = true;
+  // The epoch stays: the holder does not change. It is never below the node's own.
+  Say(Severity::kInfo, "adopted", i, absl::StrCat(Name(i), " holds already and goes on"));
+}
+
+void Decision::AdoptLate() {
+  std::optional<NodeIndex> holder;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (Silent(i) || !nodes_[i].report->holding) continue;
+    if (!holder || nodes_[i].report->epoch > nodes_[*holder].report->epoch) holder = i;
+  }
+  if (!holder) return;
+  if (move_) AbandonMove(absl::StrCat(Name(*holder), " holds already"));
+  Adopt(*holder);
+}
+
+}  // namespace hb::controller
