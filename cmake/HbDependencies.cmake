@@ -17,8 +17,10 @@ if(HB_BUILD_TESTS)
   include(GoogleTest)
 endif()
 
+# The cache serves every checkout and build directory: paths below the tree are hashed as relative ones.
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(HB_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE_PROGRAM})
+  set(CMAKE_C_COMPILER_LAUNCHER ${HB_LAUNCHER})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${HB_LAUNCHER})
 endif()

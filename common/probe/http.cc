@@ -24,7 +24,6 @@ namespace {
 
 constexpr size_t kMaxBody = 256 * 1024;
 constexpr char kBrokenOff[] = "connection closed in the middle of the answer";
-constexpr Duration kLate = absl::Milliseconds(5);
 
 struct EasyDeleter {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -83,7 +82,6 @@ class HttpProber::Fetch {
   void OnDone(CURLcode code) { Finish(Judge(code)); }
 
  private:
-  void OnDeadline();
   [[nodiscard]] absl::Status Configure();
   [[nodiscard]] absl::Status SetTarget();
   ProbeResult Judge(CURLcode code) const;
@@ -99,7 +97,6 @@ class HttpProber::Fetch {
   std::function<void(ProbeResult)> done_;
   const MonoTime started_;
   EventLoop::Handle deadline_;
-  bool late_ = false;
   List headers_;
   List connect_to_;
   std::array<char, CURL_ERROR_SIZE> error_{};
@@ -225,18 +222,10 @@ void HttpProber::Fetch::Begin() {
     });
     return;
   }
-  deadline_ = loop->At(started_ + request_.timeout, [this] { OnDeadline(); });
-}
-
-void HttpProber::Fetch::OnDeadline() {
-  const Duration took = BootNow() - started_;
-  if (!late_ && took > request_.timeout + kLate) {
-    // The loop was late, not the site: what has arrived by now is read first.
-    late_ = true;
-    deadline_ = curl_->loop()->After(absl::ZeroDuration(), [this] { OnDeadline(); });
-    return;
-  }
-  Finish({false, absl::StrCat("timed out after ", HumanDuration(request_.timeout)), took});
+  deadline_ = loop->At(started_ + request_.timeout, [this] {
+    Finish({false, absl::StrCat("timed out after ", HumanDuration(request_.timeout)),
+            BootNow() - started_});
+  });
 }
 
 absl::Status HttpProber::Fetch::Configure() {

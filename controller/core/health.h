@@ -64,6 +64,7 @@ struct Evidence {
   bool service_expected = false;  // ordered to run, and the executor has acted on that
   ServiceState service = ServiceState::kUnknown;
   bool has_obstacles = false;
+  bool icmp_failing = false;  // up still, but the newest pings went unanswered
 };
 
 // The rules are ordered; the first that applies decides.

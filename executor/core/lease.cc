@@ -46,7 +46,6 @@ absl::Status Lease::Take(const Grant& grant, MonoTime now) {
 }
 
 void Lease::WitnessAnswered(MonoTime asked) {
-  // An answer extends what is held; it revives nothing.
   if (taken_) witness_asked_ = std::max(witness_asked_, asked);
 }
 

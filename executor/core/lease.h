@@ -48,7 +48,8 @@ class Lease {
   // obeyed, or the lease would have ended by `now`. InvalidArgument: ttl not within (0, kMaxTtl].
   [[nodiscard]] absl::Status Take(const Grant& grant, MonoTime now);
 
-  // The witness answered a question that was asked at `asked`.
+  // The witness answered a question that was asked at `asked`. A lease that has run out by now must
+  // have been given up before: an answer extends, it revives nothing.
   void WitnessAnswered(MonoTime asked);
   void SetPolicy(OnExpiry policy) { policy_ = policy; }
 

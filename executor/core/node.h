@@ -2,7 +2,7 @@
 // next. A pure state machine: inputs and the time go in, acts come out, in the order in which they
 // are to be performed. It has no clock, thread, socket or file; the shell (executor/executor.h)
 // has. An order whose epoch is new is obeyed only after the shell says that the epoch is on disk
-// (EpochStored).
+// (EpochStored); only giving up waits for nothing.
 #ifndef HB_EXECUTOR_CORE_NODE_H_
 #define HB_EXECUTOR_CORE_NODE_H_
 
@@ -138,14 +138,14 @@ class Node {
   void StreamClosed();
 
   Acts Obey(const Orders& orders, MonoTime now);
-  Acts EpochStored(const std::string& cluster, uint64_t epoch, MonoTime now);
+  Acts EpochStored(const std::string& name, uint64_t epoch, MonoTime now);
   // What the shell sees of a cluster's VIPs and service; call it after every change, and after
   // acts.
-  Acts Observe(const std::string& cluster, const Observation& seen, MonoTime now);
-  Acts WitnessAnswered(const std::string& cluster, MonoTime asked, MonoTime now);
+  Acts Observe(const std::string& name, const Observation& seen, MonoTime now);
+  Acts WitnessAnswered(const std::string& name, MonoTime asked, MonoTime now);
   // Something was refused outside the core (allow list, unknown service): shown in the reports
   // until the next order for the cluster is obeyed.
-  void Refuse(const std::string& cluster, const std::string& refusal);
+  void Refuse(const std::string& name, const std::string& refusal);
   // Gives everything up and takes nothing any more: the executor is about to end.
   Acts Shutdown(MonoTime now);
   // Performs what is due. Call it at NextDeadline, or earlier.
@@ -157,15 +157,16 @@ class Node {
   // True when a report should go out now: something changed, or the heartbeat is due. Only with a
   // stream.
   bool ReportDue(MonoTime now) const;
-  // Numbers and stamps a report, and composes it. `now` is read before the call.
+  // Numbers and stamps a report, and composes it. `now` is read before the call. A cluster whose
+  // spec is new is not named until it has been observed.
   Report Compose(MonoTime now);
 
   std::vector<std::string> clusters() const;
   // Null when the cluster is unknown or has no spec.
-  const Spec* spec(const std::string& cluster) const;
-  bool Holds(const std::string& cluster, MonoTime now) const;
+  const Spec* spec(const std::string& name) const;
+  bool Holds(const std::string& name, MonoTime now) const;
   // Of the lease that it holds or held last; 0: none.
-  uint64_t epoch(const std::string& cluster) const;
+  uint64_t epoch(const std::string& name) const;
 
  private:
   struct Cluster {
@@ -182,7 +183,7 @@ class Node {
     std::string lease_refusal;  // of the last grant or renewal
     MonoTime next_witness = MonoTime::Infinite();
     MonoTime next_refresh = MonoTime::Infinite();
-    std::vector<Step> tried;
+    std::vector<Step> tried;  // and not again before next_retry, unless other steps are due
     MonoTime next_retry = MonoTime::Infinite();  // steps that had no visible effect are tried again
     MonoTime announce_from;
     size_t announced = 0;

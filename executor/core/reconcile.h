@@ -16,7 +16,8 @@ struct Wanted {
   bool taken_over = false;  // the VIPs have been up under this lease
   bool service_running = false;
   bool may_stop_service = true;  // no other cluster of this node wants it
-  uint64_t start_attempt = 0;    // start it if it is not running, once for each higher number
+  // Start it unless it runs, once for each higher number; one that runs uses the number up.
+  uint64_t start_attempt = 0;
 };
 
 struct Observation {

@@ -38,6 +38,7 @@ int Systemctl(std::vector<std::string> argv, const std::string& output = "/dev/n
   if (pid == 0) {
     if (freopen(output.c_str(), "w", stdout) == nullptr) _exit(126);
     std::vector<char*> pointers;
+    pointers.reserve(argv.size() + 1);
     for (std::string& argument : argv) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
     execvp(pointers[0], pointers.data());

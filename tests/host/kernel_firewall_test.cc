@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/host/namespaces.h"
 
@@ -238,6 +242,26 @@ TEST_F(FirewallTest, NewerCallReplacesOneThatWaits) {
   ASSERT_TRUE(Eventually([&] { return outcomes.size() == 3; }));
   EXPECT_THAT(outcomes, ::testing::ElementsAre("second CANCELLED", "first OK", "third OK"));
   EXPECT_THAT(Saved(), Not(HasSubstr("HB-INPUT")));
+}
+
+// In a process whose /usr/sbin is empty; the machine's is not touched.
+TEST_F(FirewallTest, MissingToolIsNamed) {
+  const pid_t child = fork();
+  if (child == 0) {
+    StartHost();  // an event loop does not survive fork(2)
+    const bool hidden = unshare(CLONE_NEWNS) == 0 &&
+                        mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                        mount("none", "/usr/sbin", "tmpfs", 0, nullptr) == 0;
+    const absl::Status status = Apply(Protect());
+    const bool named = absl::IsNotFound(status) &&
+                       absl::StrContains(status.message(), "firewall: iptables: no such program") &&
+                       absl::StrContains(status.message(), "ip6tables: no such program");
+    const bool nothing_to_remove = Apply(FirewallRules{}).ok();
+    _exit(hidden && named && nothing_to_remove ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(FirewallTest, HostMayGoWhileAToolRuns) {

@@ -87,6 +87,17 @@ void HostTest::SetUp() {
   RunOnPeer(up +
             "for n in 2 3; do ip addr add 192.168.77.$n/24 dev eth0;"
             "ip addr add fd77::$n/64 dev eth0 nodad; done");
+  StartHost();
+  ASSERT_NE(host_, nullptr);
+  const std::string ready = "ip -o addr show dev eth0 scope link -tentative";
+  ASSERT_TRUE(Eventually([&] { return !Sh(ready).empty() && !RunOnPeer(ready).empty(); }));
+  ASSERT_TRUE(Eventually([this] { return host_->Link("eth0").usable(); }));
+  Wait(absl::Milliseconds(50));
+  changes_ = 0;
+}
+
+void HostTest::StartHost() {
+  host_.reset();
   absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
   ASSERT_TRUE(loop.ok()) << loop.status();
   loop_ = *std::move(loop);
@@ -94,11 +105,6 @@ void HostTest::SetUp() {
   ASSERT_TRUE(host.ok()) << host.status();
   host_ = *std::move(host);
   host_->OnChange([this] { ++changes_; });
-  const std::string ready = "ip -o addr show dev eth0 scope link -tentative";
-  ASSERT_TRUE(Eventually([&] { return !Sh(ready).empty() && !RunOnPeer(ready).empty(); }));
-  ASSERT_TRUE(Eventually([this] { return host_->Link("eth0").usable(); }));
-  Wait(absl::Milliseconds(50));
-  changes_ = 0;
 }
 
 std::string HostTest::RunOnPeer(const std::string& command, int* status) {

@@ -54,6 +54,8 @@ class HostTest : public ::testing::Test {
  protected:
   void SetUp() override;
 
+  // Makes loop_ and host_ (anew).
+  void StartHost();
   // Runs a command line in the peer's namespace.
   std::string RunOnPeer(const std::string& command, int* status = nullptr);
   // Runs the loop until `condition` holds; false when it does not within 10 s.

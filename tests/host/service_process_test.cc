@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -24,7 +25,6 @@
 namespace hb::executor {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -173,17 +173,19 @@ TEST_F(ServiceProcessTest, SaysHowAProgramEnded) {
   }
 }
 
-TEST_F(ServiceProcessTest, AnnouncesEachStateButNotFromWithinACall) {
+TEST_F(ServiceProcessTest, AnnouncesChangesButNotFromWithinACall) {
   Make({{"/bin/sleep", "1000"}, {}, "", SIGTERM});
   service_->Start();
   EXPECT_THAT(seen_, IsEmpty());
   ASSERT_TRUE(RunUntil([&] { return !seen_.empty() && seen_.back() == State::kRunning; }));
+  const size_t announced = seen_.size();
   service_->Start();  // nothing to do
   service_->Stop();
   EXPECT_EQ(service_->status().state, State::kStopping);
+  EXPECT_EQ(seen_.size(), announced);
   ASSERT_TRUE(RunUntil([&] { return !seen_.empty() && seen_.back() == State::kStopped; }));
-  EXPECT_THAT(seen_,
-              ElementsAre(State::kStarting, State::kRunning, State::kStopping, State::kStopped));
+  // Several of one turn are announced together, never one twice.
+  EXPECT_EQ(std::adjacent_find(seen_.begin(), seen_.end()), seen_.end());
 }
 
 TEST_F(ServiceProcessTest, KillsWhatIgnoresTheStopSignal) {

@@ -56,13 +56,13 @@ absl::Status Lab::Heal(std::string_view a, std::string_view b) {
                      /*add=*/false);
 }
 
-absl::Status Lab::Isolate(std::string_view isolated) {
-  if (absl::Status known = CheckHosts({isolated}); !known.ok()) return known;
+absl::Status Lab::Isolate(std::string_view name) {
+  if (absl::Status known = CheckHosts({name}); !known.ok()) return known;
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const std::string& other : host_names()) {
-    if (other == isolated) continue;
-    pairs.emplace_back(isolated, other);
-    pairs.emplace_back(other, isolated);
+    if (other == name) continue;
+    pairs.emplace_back(name, other);
+    pairs.emplace_back(other, name);
   }
   return ChangeDrops(pairs, /*add=*/true);
 }

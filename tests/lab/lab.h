@@ -94,15 +94,15 @@ class Lab {
   // Undoes Cut and Drop between the two.
   [[nodiscard]] absl::Status Heal(std::string_view a, std::string_view b);
   // Cut from every other host, with the carrier up.
-  [[nodiscard]] absl::Status Isolate(std::string_view host);
+  [[nodiscard]] absl::Status Isolate(std::string_view name);
   // The bridge's side of the host's cable goes down: the host loses its carrier.
-  [[nodiscard]] absl::Status PullCable(std::string_view host);
-  [[nodiscard]] absl::Status PlugCable(std::string_view host);
+  [[nodiscard]] absl::Status PullCable(std::string_view name);
+  [[nodiscard]] absl::Status PlugCable(std::string_view name);
   // As though the power failed: the cable first, so that nothing more leaves the host, then every
   // process.
-  [[nodiscard]] absl::Status PowerOff(std::string_view host);
+  [[nodiscard]] absl::Status PowerOff(std::string_view name);
   // Comes back as after a boot: /run/hb empty, no VIP, packet filter or tc program, the cable in.
-  [[nodiscard]] absl::Status PowerOn(std::string_view host);
+  [[nodiscard]] absl::Status PowerOn(std::string_view name);
   // Everything dropped passes again, every cable is in.
   [[nodiscard]] absl::Status HealAll();
   // The pairs "from to" whose packets are dropped now, and the hosts without their cable.
@@ -121,7 +121,7 @@ class Lab {
   absl::Status Save() const;
   absl::Status CheckHosts(std::initializer_list<std::string_view> names) const;
   absl::Status ChangeDrops(const std::vector<std::pair<std::string, std::string>>& pairs, bool add);
-  absl::Status SetCable(std::string_view host, bool plugged);
+  absl::Status SetCable(std::string_view name, bool plugged);
 
   const std::string name_;
   const std::string directory_;

@@ -15,7 +15,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Pair;
 
 MonoTime At(double ms) { return MonoTime::FromNanoseconds(static_cast<int64_t>(ms * 1e6)); }

@@ -20,7 +20,6 @@ using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::Key;
 using ::testing::Le;
-using ::testing::Not;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 

@@ -1,0 +1,331 @@
+// Failover: what moves the service and what does not, and what is waited for (rules L2, L3, L7).
+#include <gtest/gtest.h>
+
+#include "tests/unit/controller/core_world.h"
+
+namespace hb::controller {
+namespace {
+
+constexpr char kServiceDown[] = "Master apache service is down";
+
+TEST(DecisionFailoverTest, AServiceThatDiesMovesByAProvedRelease) {
+  World world;
+  world.Serve();
+  const uint64_t before = world.nodes[kMaster].epoch;
+  world.ServiceDies(kMaster);
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1)));
+  EXPECT_GT(world.nodes[kSlave].epoch, before);
+  EXPECT_EQ(world.nodes[kMaster].service, ServiceState::kStopped);
+  EXPECT_EQ(world.Reason("service_down"), kServiceDown);
+  EXPECT_EQ(world.Reason("failover"), kServiceDown);
+  // First the release and the other's preparation, both under the old epoch; then ACTIVE.
+  ASSERT_GE(world.sent.size(), 3U);
+  const auto& [at0, first, release] = world.sent[0];
+  const auto& [at1, second, prepare] = world.sent[1];
+  EXPECT_EQ(first, kMaster);
+  EXPECT_FALSE(release.active);
+  EXPECT_FALSE(release.service_running);
+  EXPECT_EQ(release.epoch, before);
+  EXPECT_EQ(second, kSlave);
+  EXPECT_FALSE(prepare.active);
+  EXPECT_TRUE(prepare.service_running);
+  EXPECT_EQ(prepare.epoch, before);
+}
+
+TEST(DecisionFailoverTest, NotHoldingIsNoProofWithoutAVoidBefore) {
+  World world;
+  world.Serve();
+  world.nodes[kMaster].obeys = false;
+  world.nodes[kMaster].taken = false;  // "I hold nothing", but what was granted may be on its way
+  world.ServiceDies(kMaster);
+  const MonoTime died = world.now;
+  while (!world.OrderedActive(kSlave) && world.now < died + absl::Seconds(5)) {
+    world.Run(absl::Milliseconds(10));
+  }
+  ASSERT_TRUE(world.OrderedActive(kSlave));
+  EXPECT_GT(world.now - died, absl::Milliseconds(1000));
+  EXPECT_LT(world.now - died, absl::Milliseconds(1200));
+}
+
+TEST(DecisionFailoverTest, AHolderThatSaysItHoldsIsWaitedForWithoutEnd) {
+  World world;
+  world.Serve();
+  world.nodes[kMaster].obeys = false;
+  world.nodes[kMaster].lease_end = MonoTime::Infinite();
+  world.ServiceDies(kMaster);
+  world.Run(absl::Seconds(30));
+  EXPECT_FALSE(world.OrderedActive(kSlave));
+  EXPECT_FALSE(world.OrderedActive(kMaster));
+}
+
+TEST(DecisionFailoverTest, APageThatIsGoneMovesTheService) {
+  World world;
+  world.Serve();
+  world.nodes[kMaster].page = false;
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(4)));
+  EXPECT_EQ(world.Reason("failover"), kServiceDown);
+  EXPECT_EQ(world.events.front().detail, "connection refused");
+}
+
+// Returns how long after the host was cut off the other was ordered ACTIVE.
+Duration TakeoverTime(World& world) {
+  const MonoTime cut = world.now;
+  world.Cut(kMaster);
+  while (!world.OrderedActive(kSlave) && world.now < cut + absl::Seconds(10)) {
+    world.Run(absl::Milliseconds(10));
+  }
+  return world.now - cut;
+}
+
+TEST(DecisionFailoverTest, ADeadHostsLeaseIsWaitedFor) {
+  World world;
+  world.Serve();
+  const Duration took = TakeoverTime(world);
+  EXPECT_GT(took, absl::Milliseconds(850));  // the newest grant is up to a heartbeat old
+  EXPECT_LT(took, absl::Milliseconds(1150));
+  EXPECT_EQ(world.Reason("failover"), "Master host or its network is down");
+  EXPECT_TRUE(world.RunUntilServes(kSlave));
+}
+
+TEST(DecisionFailoverTest, TheLeaseOfALongerTtlIsWaitedForToo) {
+  ClusterModel model = MakeModel();
+  model.ttl = absl::Seconds(5);
+  World world(model);
+  world.Serve();
+  const Duration took = TakeoverTime(world);
+  EXPECT_GT(took, absl::Milliseconds(5250));
+  EXPECT_LT(took, absl::Milliseconds(5550));
+}
+
+TEST(DecisionFailoverTest, WithAWitnessOneIntervalMoreIsWaited) {
+  ClusterModel model = MakeModel();
+  model.on_expiry = OnExpiry::kWitness;
+  World world(model);
+  world.Serve();
+  const Duration took = TakeoverTime(world);
+  EXPECT_GT(took, absl::Milliseconds(1050));
+  EXPECT_LT(took, absl::Milliseconds(1350));
+}
+
+TEST(DecisionFailoverTest, SilenceMovesNothingWhileTheWitnessDoesNotAnswer) {
+  ClusterModel model = MakeModel();
+  model.on_expiry = OnExpiry::kWitness;
+  // Lost before the host is, or only while its lease is waited for.
+  for (const bool late : {false, true}) {
+    World world(model);
+    world.Serve();
+    if (!late) world.Step(WitnessSeen{false});
+    world.Cut(kMaster);
+    world.Run(absl::Milliseconds(900));
+    world.Step(WitnessSeen{false});
+    world.Run(absl::Seconds(10));
+    EXPECT_FALSE(world.OrderedActive(kSlave)) << late;
+    EXPECT_EQ(world.Said("stuck"), late ? 0U : 1U);
+    world.Step(WitnessSeen{true});
+    EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1))) << late;
+  }
+}
+
+TEST(DecisionFailoverTest, AHolderThatComesBackBeforeItsLeaseEndsStays) {
+  ClusterModel model = MakeModel();
+  model.ttl = absl::Seconds(5);
+  World world(model);
+  world.Serve();
+  world.Cut(kMaster);
+  world.Run(absl::Seconds(3));
+  ASSERT_EQ(world.VerdictOf(kMaster), Verdict::kNodeDown);
+  world.Heal(kMaster);
+  world.Run(absl::Seconds(5));
+  EXPECT_TRUE(world.Serves(kMaster));
+  EXPECT_EQ(world.Reason("move_abandoned"),
+            "The failover to slave is given up: master came back before its lease ran out");
+  EXPECT_EQ(world.nodes[kSlave].service, ServiceState::kStopped);
+}
+
+TEST(DecisionFailoverTest, AnExecutorThatIsGoneIsWaitedForUntilItsLeaseEnds) {
+  ClusterModel model = MakeModel();
+  model.ttl = absl::Seconds(3);
+  World world(model);
+  world.Serve();
+  world.Disconnect(kMaster, "connection reset");
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kAgentDown);
+  EXPECT_EQ(world.events.front().detail, "connection reset");
+  world.Run(absl::Seconds(3));
+  EXPECT_EQ(world.Said("failover"), 0U);
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1)));
+  EXPECT_EQ(world.Reason("failover"), "Master executor does not answer, its host does");
+}
+
+TEST(DecisionFailoverTest, AnExecutorThatIsBackInTimeKeepsTheService) {
+  World world;
+  world.Serve();
+  world.Disconnect(kMaster);
+  world.Run(absl::Milliseconds(500));
+  world.Connect(kMaster);
+  world.Run(absl::Seconds(3));
+  EXPECT_TRUE(world.Serves(kMaster));
+  EXPECT_EQ(world.Said("failover"), 0U);
+}
+
+TEST(DecisionFailoverTest, HoldsStillWhenOnlyItsOwnPathIsBad) {
+  World world;
+  world.Serve();
+  world.nodes[kMaster].pingable = false;  // and so no page, but the stream goes on
+  world.Run(absl::Minutes(1));
+  EXPECT_TRUE(world.Serves(kMaster));
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kPathDown);
+  EXPECT_EQ(world.Said("failover"), 0U);
+  EXPECT_GE(world.Said("path_down"), 1U);
+}
+
+TEST(DecisionFailoverTest, ANodeThatCouldNotHoldIsLeft) {
+  for (const bool pingable : {true, false}) {
+    World world;
+    world.Serve();
+    world.nodes[kMaster].pingable = pingable;
+    world.nodes[kMaster].obstacles = {"the gate is not first on eth0"};
+    world.nodes[kMaster].changed = true;
+    ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(2))) << pingable;
+    EXPECT_EQ(world.Reason("failover"),
+              "Master could not hold the floating address: the gate is not first on eth0");
+  }
+}
+
+std::vector<int> StartsOf(const World& world, NodeIndex node, MonoTime since) {
+  std::vector<int> at;
+  for (const World::Start& start : world.starts) {
+    if (start.node == node) at.push_back(static_cast<int>((start.at - since) / absl::Seconds(1)));
+  }
+  return at;
+}
+
+TEST(DecisionFailoverTest, StaysPutAndRestartsInPlaceWhenNothingIsHealthier) {
+  for (const Duration takes : {absl::ZeroDuration(), absl::Milliseconds(300)}) {
+    World world;
+    world.Serve();
+    world.Disconnect(kSlave);
+    world.Run(absl::Seconds(20));
+    world.Forget();
+    world.nodes[kMaster].starts = false;
+    world.nodes[kMaster].start_takes = takes;
+    const MonoTime died = world.now;
+    world.ServiceDies(kMaster);
+    world.Run(absl::Seconds(50));
+    EXPECT_EQ(StartsOf(world, kMaster, died), (std::vector<int>{0, 1, 3, 7, 15, 30, 45})) << takes;
+    EXPECT_EQ(world.Said("service_down"), 1U);
+    EXPECT_EQ(world.Said("stuck"), 1U);
+    EXPECT_EQ(world.Reason("stuck"),
+              "Master apache service is down, and no other node is healthier: staying put");
+    EXPECT_TRUE(world.Holds(kMaster));
+    world.nodes[kMaster].starts = true;
+    EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(20)));
+  }
+}
+
+TEST(DecisionFailoverTest, AServiceThatDiesRightAfterItsStartIsRestartedEverMoreSlowly) {
+  World world;
+  world.Serve();
+  world.Disconnect(kSlave);
+  world.Run(absl::Seconds(20));
+  world.Forget();
+  world.nodes[kMaster].stays_up = false;
+  world.ServiceDies(kMaster);
+  world.Run(absl::Seconds(50));
+  EXPECT_EQ(world.starts.size(), 7U);
+  world.nodes[kMaster].stays_up = true;
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(20)));
+  // Once it has run for a while, the next death finds it restarted at once.
+  world.Run(absl::Seconds(15));
+  world.Forget();
+  const MonoTime died = world.now;
+  world.ServiceDies(kMaster);
+  world.Run(absl::Milliseconds(100));
+  EXPECT_EQ(StartsOf(world, kMaster, died), std::vector<int>{0});
+}
+
+TEST(DecisionFailoverTest, WhoeverGetsItsServiceToRunGetsIt) {
+  World world;
+  world.Serve();
+  for (FakeNode& node : world.nodes) {
+    node.starts = false;
+    node.start_takes = absl::Milliseconds(300);
+  }
+  world.ServiceDies(kMaster);
+  world.Run(absl::Seconds(30));
+  ASSERT_EQ(world.decision.active(), kSlave);
+  EXPECT_GE(StartsOf(world, kMaster, world.now).size(), 2U);  // both are tried
+  EXPECT_GE(StartsOf(world, kSlave, world.now).size(), 2U);
+  world.nodes[kMaster].starts = true;
+  EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(40)));
+}
+
+TEST(DecisionFailoverTest, ATargetThatFailsIsFollowedByTheNext) {
+  World world(MakeModel(3));
+  world.Serve();
+  world.nodes[kSlave].starts = false;
+  world.ServiceDies(kMaster);
+  ASSERT_TRUE(world.RunUntilServes(kThird, absl::Seconds(3)));
+  EXPECT_EQ(world.Reason("failover"), "Slave apache service is down");
+}
+
+TEST(DecisionFailoverTest, PriorityChoosesAmongEquals) {
+  ClusterModel model = MakeModel(3);
+  model.nodes[kThird].priority = 70;
+  World world(model);
+  world.Serve();
+  world.ServiceDies(kMaster);
+  EXPECT_TRUE(world.RunUntilServes(kThird, absl::Seconds(3)));
+}
+
+TEST(DecisionFailoverTest, AProvenStandbyComesBeforeAPresumedOne) {
+  ClusterModel model = MakeModel(3);
+  model.standby_runs_service = true;
+  World world(model);
+  world.nodes[kSlave].page = false;
+  world.Serve();
+  ASSERT_EQ(world.nodes[kThird].service, ServiceState::kRunning);
+  world.ServiceDies(kMaster);
+  EXPECT_TRUE(world.RunUntilServes(kThird, absl::Seconds(3)));
+}
+
+TEST(DecisionFailoverTest, TiltThrowsTheEvidenceAway) {
+  World world;
+  world.Serve();
+  world.probing = false;
+  for (int i = 0; i < 2; ++i) world.Step(ProbeSeen{kMaster, ProbeKind::kIcmp, false, "timed out"});
+  world.Step(LoopLate{absl::Seconds(2)});
+  world.Step(ProbeSeen{kMaster, ProbeKind::kIcmp, false, "timed out"});
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kHealthy);
+  EXPECT_EQ(world.Said("tilt"), 1U);
+  EXPECT_EQ(world.Reason("tilt"),
+            "The controller itself was late by 2 s: the evidence of that time is thrown away");
+}
+
+TEST(DecisionFailoverTest, AfterAStallNobodyIsSilentYetButWhoWasBefore) {
+  World world(MakeModel(3));
+  world.Serve();
+  world.Cut(kThird);
+  world.Run(absl::Seconds(1));
+  ASSERT_EQ(world.VerdictOf(kThird), Verdict::kNodeDown);
+  world.now = world.now + absl::Milliseconds(900);  // nothing ran
+  world.Step(LoopLate{absl::Milliseconds(900)});
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kHealthy);
+  EXPECT_EQ(world.VerdictOf(kThird), Verdict::kNodeDown);
+}
+
+TEST(DecisionFailoverTest, TheOldHolderStandsByWhenItIsBack) {
+  ClusterModel model = MakeModel();
+  model.auto_failback = false;
+  World world(model);
+  world.Serve();
+  world.PowerOff(kMaster);
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(3)));
+  world.Boot(kMaster, true);
+  world.Connect(kMaster);
+  world.Run(absl::Seconds(20));
+  EXPECT_TRUE(world.Serves(kSlave));
+  EXPECT_EQ(world.nodes[kMaster].service, ServiceState::kStopped);
+}
+
+}  // namespace
+}  // namespace hb::controller

@@ -1,0 +1,214 @@
+// How the decision takes stock after a start (rule L5): whom it adopts, when it waits, what it
+// orders first.
+#include <gtest/gtest.h>
+
+#include "tests/unit/controller/core_world.h"
+
+namespace hb::controller {
+namespace {
+
+TEST(DecisionStartTest, ActivatesThePreferredNodeOnceAllAreSeenToHoldNothing) {
+  World world(MakeModel(), {}, absl::Seconds(60));
+  world.Connect(kSlave);
+  world.Run(absl::Seconds(5));
+  EXPECT_TRUE(world.sent.empty());
+  world.Connect(kMaster);
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(2)));
+  EXPECT_EQ(world.nodes[kMaster].epoch, 100U);  // the wall clock's seconds
+  EXPECT_EQ(world.nodes[kSlave].service, ServiceState::kStopped);
+  EXPECT_EQ(world.Reason("start"), "No node is active");
+  EXPECT_EQ(world.Reason("serving"), "web serves from master");
+}
+
+TEST(DecisionStartTest, OrdersNothingBeforeTheEpochIsOnDisk) {
+  World world;
+  world.disk_answers = false;
+  world.ConnectAll();
+  world.Run(absl::Seconds(2));
+  EXPECT_TRUE(world.sent.empty());
+  EXPECT_EQ(world.disk_epoch, 100U);
+  world.AnswerDisk();
+  EXPECT_TRUE(world.OrderedActive(kMaster));
+}
+
+TEST(DecisionStartTest, TheEpochLiesAboveWhatWasStoredAndReported) {
+  World stored(MakeModel(), {.epoch = 5000});
+  stored.ConnectAll();
+  ASSERT_TRUE(stored.RunUntilServes(kMaster));
+  EXPECT_EQ(stored.nodes[kMaster].epoch, 5001U);
+
+  World reported(MakeModel(), {.epoch = 5000});
+  reported.nodes[kSlave].highest_epoch = 7000;
+  reported.ConnectAll();
+  ASSERT_TRUE(reported.RunUntilServes(kMaster));
+  EXPECT_EQ(reported.nodes[kMaster].epoch, 7001U);
+  EXPECT_EQ(reported.Reason("epoch_behind"),
+            "slave has seen epoch 7000, the store's is 5000: taking stock of the nodes again");
+}
+
+TEST(DecisionStartTest, AdoptsAHolderOfTheStoredEpochAtOnceAndUndisturbed) {
+  World world(MakeModel(), {.epoch = 7}, absl::Seconds(60));
+  world.MakeHolder(kSlave, 7);
+  world.Connect(kSlave);
+  EXPECT_TRUE(world.OrderedActive(kSlave));
+  world.nodes[kMaster].reachable = world.nodes[kMaster].pingable = false;
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1)));
+  EXPECT_EQ(world.nodes[kSlave].epoch, 7U);
+  EXPECT_EQ(world.disk_epoch, 7U);  // none was reserved
+  EXPECT_TRUE(world.starts.empty());
+  EXPECT_EQ(world.Reason("adopted"), "slave holds already and goes on");
+}
+
+TEST(DecisionStartTest, AHolderOfALowerEpochIsAdoptedOnlyWhenAllWereSeen) {
+  World world(MakeModel(), {.epoch = 9}, absl::Seconds(60));
+  world.MakeHolder(kSlave, 7, absl::Seconds(5));
+  world.Connect(kSlave);
+  world.Run(absl::Seconds(1));
+  EXPECT_TRUE(world.sent.empty());
+  world.Connect(kMaster);
+  EXPECT_TRUE(world.OrderedActive(kSlave));
+  EXPECT_FALSE(world.OrderedActive(kMaster));
+}
+
+TEST(DecisionStartTest, AHolderOfALowerEpochIsAdoptedWhenTheWaitIsOver) {
+  World world(MakeModel(), {.epoch = 9}, absl::Seconds(2));
+  world.MakeHolder(kSlave, 7, absl::Seconds(5));
+  world.Connect(kSlave);
+  world.Run(absl::Milliseconds(1900));
+  EXPECT_TRUE(world.sent.empty());
+  world.Run(absl::Milliseconds(150));
+  EXPECT_TRUE(world.OrderedActive(kSlave));
+}
+
+TEST(DecisionStartTest, WaitsForAMissingNodeUntilEarlierGrantsHaveRunOut) {
+  World world(MakeModel(), {.epoch = 9}, absl::Seconds(3));
+  world.nodes[kSlave].pingable = false;
+  world.Connect(kMaster);
+  world.Run(absl::Milliseconds(2950));
+  EXPECT_TRUE(world.sent.empty());
+  EXPECT_NE(world.decision.Summary().find("waiting for every node's report"), std::string::npos);
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(1)));
+}
+
+TEST(DecisionStartTest, ANodeThatDoesNotKnowTheSpecIsNotSeen) {
+  World world(MakeModel(), {.epoch = 9}, absl::Seconds(60));
+  world.nodes[kSlave].knows_spec = false;
+  world.ConnectAll();
+  world.Run(absl::Seconds(2));
+  EXPECT_TRUE(world.sent.empty());
+}
+
+TEST(DecisionStartTest, OfTwoHoldersTheHigherEpochIsAdoptedAndTheOtherStoodDown) {
+  // Two holders is what hb never makes; somebody else may have. The decision is driven by hand.
+  const MonoTime now = MonoTime() + absl::Seconds(1000);
+  Decision decision(MakeModel(), {.epoch = 9}, now + absl::Seconds(60), now);
+  NodeReport report;
+  report.knows_spec = report.holding = report.vips_present = true;
+  report.service = ServiceState::kRunning;
+  Actions actions;
+  for (const auto& [node, epoch] : {std::pair{kMaster, 7U}, std::pair{kSlave, 8U}}) {
+    report.epoch = report.highest_epoch = epoch;
+    decision.Step(StreamOpened{node}, now);
+    actions = decision.Step(ReportSeen{node, {1, 1}, report}, now);
+  }
+  EXPECT_EQ(decision.active(), kSlave);
+  ASSERT_TRUE(decision.standing(kSlave) && decision.standing(kMaster));
+  EXPECT_TRUE(decision.standing(kSlave)->active);
+  EXPECT_FALSE(decision.standing(kMaster)->active);
+  EXPECT_FALSE(decision.standing(kMaster)->service_running);
+}
+
+TEST(DecisionStartTest, AHolderThatShowsUpAfterTheWaitIsAdoptedToo) {
+  World world(MakeModel(), {.epoch = 9, .paused = true}, absl::Seconds(1));
+  world.Connect(kMaster);
+  world.Run(absl::Seconds(2));
+  EXPECT_EQ(world.Reason("stuck"), "No node is active, and the cluster is paused");
+  world.MakeHolder(kSlave, 9);
+  world.Connect(kSlave);
+  EXPECT_TRUE(world.OrderedActive(kSlave));
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1)));
+  EXPECT_EQ(world.disk_epoch, 9U);
+}
+
+TEST(DecisionStartTest, AHolderThatShowsUpDuringTheStartIsAdopted) {
+  World world(MakeModel(), {.epoch = 9}, absl::Seconds(1));
+  world.disk_answers = false;
+  world.Connect(kMaster);
+  world.Run(absl::Seconds(2));
+  world.MakeHolder(kSlave, 9);
+  world.Connect(kSlave);
+  world.AnswerDisk();
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1)));
+  EXPECT_EQ(world.Reason("move_abandoned"), "The start to master is given up: slave holds already");
+}
+
+TEST(DecisionStartTest, NoSilentNodeIsPassedOverWhileTheWitnessDoesNotAnswer) {
+  ClusterModel model = MakeModel();
+  model.on_expiry = OnExpiry::kWitness;
+  World world(model, {.epoch = 9}, absl::Seconds(1));
+  world.Step(WitnessSeen{false});
+  world.Connect(kMaster);
+  world.Run(absl::Seconds(5));
+  EXPECT_FALSE(world.OrderedActive(kMaster));
+  world.Step(WitnessSeen{true});
+  EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(2)));
+}
+
+TEST(DecisionStartTest, StartsAnewAboveAHigherEpochThatShowsUpLater) {
+  World world(MakeModel(3));
+  world.nodes[kThird].reachable = false;
+  world.Connect(kMaster);
+  world.Connect(kSlave);
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(3)));
+  world.nodes[kThird].reachable = true;
+  world.nodes[kThird].highest_epoch = 5000;
+  world.Connect(kThird);
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(3)));
+  EXPECT_EQ(world.Said("epoch_behind"), 1U);
+  world.ServiceDies(kMaster);
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(3)));
+  EXPECT_EQ(world.nodes[kSlave].epoch, 5001U);
+}
+
+// "Nobody holds" while the first ACTIVE order is under way does not free the others.
+TEST(DecisionStartTest, TakingStockAgainForgetsNoGrantUnderWay) {
+  World world(MakeModel(3), {}, absl::Milliseconds(1));
+  world.Run(absl::Milliseconds(5));
+  world.Connect(kSlave);
+  world.nodes[kSlave].obeys = false;  // under way
+  world.Run(absl::Milliseconds(100));
+  ASSERT_TRUE(world.OrderedActive(kSlave));
+  world.nodes[kThird].highest_epoch = 5000;
+  world.Connect(kThird);
+  world.Connect(kMaster);
+  world.Run(absl::Milliseconds(800));
+  EXPECT_FALSE(world.OrderedActive(kMaster));
+  EXPECT_FALSE(world.OrderedActive(kThird));
+}
+
+TEST(DecisionStartTest, ABootedStandbysServiceIsStoppedAndSaid) {
+  World world;
+  world.Serve();
+  world.Boot(kSlave, true);
+  world.Connect(kSlave);
+  world.Run(absl::Seconds(1));
+  EXPECT_EQ(world.nodes[kSlave].service, ServiceState::kStopped);
+  EXPECT_EQ(world.Reason("standby_service_stopped"),
+            "apache service was running on standby slave and is stopped there (standby: stopped)");
+  EXPECT_TRUE(world.Serves(kMaster));
+}
+
+TEST(DecisionStartTest, NobodyFitIsSaidOnce) {
+  World world;
+  for (FakeNode& node : world.nodes) node.obstacles = {"eth0: no such interface"};
+  world.ConnectAll();
+  world.Run(absl::Seconds(5));
+  EXPECT_TRUE(world.sent.empty());
+  EXPECT_EQ(world.Said("stuck"), 1U);
+  EXPECT_EQ(world.Reason("stuck"), "No node is active, and none is fit to be");
+  EXPECT_EQ(world.Reason("node_unable"),
+            "Slave could not hold the floating address: eth0: no such interface");
+}
+
+}  // namespace
+}  // namespace hb::controller

@@ -1,5 +1,5 @@
 // The nodes, the disk and the probes of the decision's tests; see the header.
-#include "core_world.h"
+#include "tests/unit/controller/core_world.h"
 
 #include <gtest/gtest.h>
 
@@ -209,7 +209,8 @@ void World::Pump() {
     auto next = messages_.end();
     for (auto m = messages_.begin(); m != messages_.end(); ++m) {
       if (m->due > now) continue;
-      if (next == messages_.end() || std::pair(m->due, m->order) < std::pair(next->due, next->order))
+      if (next == messages_.end() ||
+          std::pair(m->due, m->order) < std::pair(next->due, next->order))
         next = m;
     }
     if (next == messages_.end()) return;
@@ -244,6 +245,8 @@ void World::Perform(const Actions& actions, std::map<NodeIndex, Order>& orders) 
       saves.push_back(save->state);
     } else if (const auto* event = std::get_if<Event>(&action)) {
       events.push_back(*event);
+    } else if (const auto* probe = std::get_if<ProbeNow>(&action)) {
+      fetch_now_.insert(probe->node);
     } else if (const auto* told = std::get_if<Progress>(&action)) {
       progress.push_back(*told);
     }
@@ -374,7 +377,8 @@ void World::Probe() {
     if (ticks_ % kReportTicks == 2) {
       Step(ProbeSeen{i, ProbeKind::kIcmp, node.pingable, node.pingable ? "0.2 ms" : "timed out"});
     }
-    if (ticks_ % kPageTicks == 10 && decision.ExpectsPage(i)) {
+    const bool due = fetch_now_.erase(i) > 0 || ticks_ % kPageTicks == 10;
+    if (due && decision.ExpectsPage(i)) {
       const bool good = node.pingable && node.page && node.service == ServiceState::kRunning;
       Step(ProbeSeen{i, ProbeKind::kHttp, good, good ? "200" : "connection refused"});
     }

@@ -1,8 +1,8 @@
 // A small world around the controller's decision for its tests: nodes whose executors obey the
 // lease (L1: it runs from the report's stamp; a release voids orders under way), a disk that
-// reserves epochs, probes, and time that moves only when told. After every step it asserts what must
-// hold always: one holder at most, one ACTIVE order at most, epochs that never fall and are on disk
-// first. It makes no choice of its own.
+// reserves epochs, probes, and time that moves only when told. After every step it asserts what
+// must hold always: one holder at most, one ACTIVE order at most, epochs that never fall and are on
+// disk first. It makes no choice of its own.
 #ifndef HB_TESTS_UNIT_CONTROLLER_CORE_WORLD_H_
 #define HB_TESTS_UNIT_CONTROLLER_CORE_WORLD_H_
 
@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,12 +29,12 @@ ClusterModel MakeModel(size_t nodes = 2);
 struct FakeNode {
   bool reachable = true;  // messages pass, pings are answered
   bool pingable = true;
-  bool starts = true;         // a start of its service succeeds
-  bool stays_up = true;       // and it does not die right after
-  Duration start_takes;       // in kStarting
-  bool page = true;           // a running service serves its page from the node's own address
+  bool starts = true;    // a start of its service succeeds
+  bool stays_up = true;  // and it does not die right after
+  Duration start_takes;  // in kStarting
+  bool page = true;      // a running service serves its page from the node's own address
   bool knows_spec = true;
-  bool obeys = true;          // false: orders arrive and nothing comes of them
+  bool obeys = true;           // false: orders arrive and nothing comes of them
   bool announces_vips = true;  // false: it holds, but its addresses don't come up
   ServiceState service = ServiceState::kStopped;
   std::string service_detail;
@@ -63,7 +64,7 @@ class World {
   void Connect(NodeIndex i);
   void ConnectAll();
   void Disconnect(NodeIndex i, const std::string& error = "connection reset");
-  // Its power fails: no lease, no service, no answer. The stream ends `silence` later, if ever.
+  // Its power fails: no lease, no service, no answer. The stream just falls silent.
   void PowerOff(NodeIndex i);
   // It boots, with `service` running or not; not connected yet.
   void Boot(NodeIndex i, bool service_running = false);
@@ -74,7 +75,8 @@ class World {
   void ServiceDies(NodeIndex i, const std::string& detail = "killed by signal 9");
   // ConnectAll, and until `i` (by default the preferred one) serves; then forgets the log.
   void Serve(NodeIndex i = kMaster);
-  // The node holds already, of an earlier run of the controller, until it is renewed or `left` ends.
+  // The node holds already, of an earlier run of the controller, until it is renewed or `left`
+  // ends.
   void MakeHolder(NodeIndex i, uint64_t epoch, Duration left = absl::Seconds(1));
 
   void Step(const Input& input);
@@ -149,6 +151,7 @@ class World {
   std::vector<uint64_t> streams_;
   std::map<std::pair<NodeIndex, bool>, MonoTime> channel_;
   std::map<NodeIndex, ReportId> newest_;  // as the controller has seen them
+  std::set<NodeIndex> fetch_now_;
   std::vector<uint64_t> asked_of_disk_;
   std::map<uint64_t, NodeIndex> activated_;  // who was made active, by epoch
   uint64_t last_epoch_ = 0;

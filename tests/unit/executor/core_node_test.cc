@@ -16,7 +16,6 @@ namespace {
 using State = ServiceStatus::State;
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr Duration kMs = absl::Milliseconds(1);

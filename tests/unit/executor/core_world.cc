@@ -238,8 +238,8 @@ void World::ReportIfDue() {
   reports.push_back(report);
 }
 
-void World::Line(std::string text) {
-  log_.push_back(absl::StrCat(Milliseconds(), " ", std::move(text)));
+void World::Line(const std::string& text) {
+  log_.push_back(absl::StrCat(Milliseconds(), " ", text));
 }
 
 int64_t World::Milliseconds() const { return absl::ToInt64Milliseconds(now - began_); }

@@ -105,7 +105,7 @@ class World {
  private:
   Observation See(const std::string& cluster) const;
   void Perform(const Act& act, Acts& next);
-  void Line(std::string text);
+  void Line(const std::string& text);
 
   const uint64_t incarnation_;
   const MonoTime began_ = now;

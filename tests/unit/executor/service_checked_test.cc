@@ -20,7 +20,6 @@ namespace {
 using State = ServiceStatus::State;
 using testing::ElementsAre;
 using testing::IsEmpty;
-using testing::Not;
 
 class FakeDriver : public Service {
  public:
