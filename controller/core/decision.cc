@@ -92,7 +92,13 @@ Actions Decision::Step(const Input& input, MonoTime now) {
 void Decision::Take(const ProbeSeen& input) {
   NodeState& node = nodes_[input.node];
   if (input.kind == ProbeKind::kIcmp) {
+    const bool was_down = node.icmp.down();
     node.icmp.Seen(input.good, input.detail, now_);
+    if (was_down && node.icmp.up() && node.page_expected) {
+      // No page came while no ping did: that says nothing of the service.
+      node.http.Reset(now_);
+      actions_.push_back(ProbeNow{input.node});
+    }
     return;
   }
   if (!node.page_expected) return;
@@ -276,7 +282,10 @@ void Decision::UpdateVerdict(NodeIndex i) {
   }
   Evidence evidence;
   evidence.icmp = node.icmp.state();
-  if (node.page_expected) evidence.http = node.http.state();
+  // A page from before the pings ceased proves nothing of now.
+  const bool outdated = (node.icmp.down() || node.icmp.failing()) && node.http.up() &&
+                        node.http.answered() < node.icmp.failing_since();
+  if (node.page_expected && !outdated) evidence.http = node.http.state();
   evidence.icmp_failing = node.icmp.up() && node.icmp.failing();
   evidence.silent = Silent(i);
   evidence.dialling = !node.dialled;

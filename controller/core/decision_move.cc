@@ -52,6 +52,8 @@ void Decision::ConsiderFailover(NodeIndex a) {
     case Verdict::kAgentDown:
       // It may come back, and serves meanwhile: its lease is waited for.
       if (now_ < ClearAt(a)) return WakeAt(ClearAt(a));
+      // Then nobody serves.
+      if (model_.on_expiry != OnExpiry::kHold) needed = Fitness::kSuspect;
       break;
     case Verdict::kUnknown:
     case Verdict::kHealthy:

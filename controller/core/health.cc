@@ -8,6 +8,7 @@ namespace hb::controller {
 void ProbeHealth::Seen(bool good, const std::string& detail, MonoTime now) {
   detail_ = detail;
   if (good) {
+    answered_ = now;
     run_ = run_ < 0 ? run_ - 1 : -1;
     const bool enough = state_ == State::kUnknown || -run_ >= damping_.rise;
     if (state_ != State::kUp && enough) {

@@ -35,6 +35,8 @@ class ProbeHealth {
   MonoTime since() const { return since_; }
   // When the first failure of the run that is under way, or that made it down, was seen.
   MonoTime failing_since() const { return failing_since_; }
+  // The newest answer; MonoTime() before the first.
+  MonoTime answered() const { return answered_; }
 
  private:
   ClusterModel::Damping damping_;
@@ -43,6 +45,7 @@ class ProbeHealth {
   std::string detail_;
   MonoTime since_;
   MonoTime failing_since_;
+  MonoTime answered_;
 };
 
 enum class Verdict {

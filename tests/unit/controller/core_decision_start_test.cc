@@ -37,7 +37,7 @@ TEST(DecisionStartTest, TheEpochLiesAboveWhatWasStoredAndReported) {
   ASSERT_TRUE(stored.RunUntilServes(kMaster));
   EXPECT_EQ(stored.nodes[kMaster].epoch, 5001U);
 
-  World reported(MakeModel(), {.epoch = 5000});
+  World reported(MakeModel(), {.epoch = 5000}, absl::Seconds(60));
   reported.nodes[kSlave].highest_epoch = 7000;
   reported.ConnectAll();
   ASSERT_TRUE(reported.RunUntilServes(kMaster));

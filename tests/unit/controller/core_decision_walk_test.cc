@@ -98,7 +98,7 @@ TEST_P(DecisionWalkTest, OneHolderAtMostAndServiceReturns) {
   world.ConnectAll();
   size_t moves = 0;
   std::optional<NodeIndex> last;
-  for (int step = 0; step < 120 && !HasFailure(); ++step) {
+  for (int step = 0; step < 200 && !HasFailure(); ++step) {
     walk.Disturb();
     const bool paused = world.decision.persistent().paused && !world.decision.moving();
     const std::optional<NodeIndex> active = world.decision.active();

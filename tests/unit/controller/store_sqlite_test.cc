@@ -231,10 +231,10 @@ TEST_F(SqliteStoreTest, SaysThatItMayNotWriteThere) {
   ASSERT_EQ(chmod(closed.c_str(), 0555), 0);
   // Permissions do not bind root.
   const bool root = geteuid() == 0;
-  if (root) ASSERT_EQ(seteuid(65534), 0);
+  ASSERT_EQ(root ? seteuid(65534) : 0, 0);
   const absl::Status file = Refusal(closed + "/controller.db");
   const absl::Status directory = Refusal(closed + "/deeper/controller.db");
-  if (root) ASSERT_EQ(seteuid(0), 0);
+  ASSERT_EQ(root ? seteuid(0) : 0, 0);
   EXPECT_EQ(file.code(), absl::StatusCode::kUnavailable) << file;
   EXPECT_THAT(file.message(), HasSubstr("may this user write there?"));
   EXPECT_EQ(directory.code(), absl::StatusCode::kUnavailable) << directory;
