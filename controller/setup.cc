@@ -14,6 +14,9 @@
 namespace hb::controller {
 namespace {
 
+// As the executors take them (executor/wire.cc).
+constexpr uint64_t kMaxEpoch = uint64_t{1} << 62;
+
 // FNV-1a, 64 bits, over the deterministic serialization.
 uint64_t Fingerprint(const google::protobuf::Message& message) {
   std::string bytes;
@@ -174,11 +177,17 @@ NodeReport ReadReport(const v1::ClusterReport& report, uint64_t revision) {
   out.beyond_lease = report.beyond_lease();
   out.epoch = report.epoch();
   out.highest_epoch = report.highest_epoch();
+  if (out.highest_epoch > kMaxEpoch) {
+    // Nothing could be ordered above it: what the node has on its disk is damaged.
+    out.highest_epoch = 0;
+    out.obstacles.push_back(absl::StrCat("epoch ", report.highest_epoch(),
+                                         " in its state directory is out of range; mend it there"));
+  }
   out.void_before = {report.void_before().incarnation(), report.void_before().number()};
   out.service = ReadState(report.service().state());
   out.service_detail = report.service().detail();
   out.start_attempt = report.service().start_attempt();
-  out.obstacles.assign(report.obstacles().begin(), report.obstacles().end());
+  out.obstacles.insert(out.obstacles.end(), report.obstacles().begin(), report.obstacles().end());
   if (!report.refusal().empty()) out.obstacles.push_back("refused: " + report.refusal());
   out.vips_present =
       report.vips_size() > 0 && std::all_of(report.vips().begin(), report.vips().end(),

@@ -166,6 +166,8 @@ void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
       absl::StrCat(Name(i), " has seen epoch ", report.highest_epoch, ", the store's is ",
                    stored_.epoch, ": taking stock of the nodes again"));
   stored_.epoch = report.highest_epoch;
+  raise_epoch_ = true;
+  actions_.push_back(ReserveEpoch{report.highest_epoch + 1});
   if (move_) AbandonMove("a higher epoch appeared");
   if (active_ && *active_ == i && report.holding) return;
   active_.reset();
@@ -177,7 +179,12 @@ void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
 void Decision::Take(const WitnessSeen& input) { witness_seen_ = input.good; }
 
 void Decision::Take(const EpochStored& input) {
-  if (move_ && move_->epoch_asked && input.epoch > stored_.epoch) move_->epoch = input.epoch;
+  if (input.epoch <= stored_.epoch) return;
+  if (std::exchange(raise_epoch_, false)) {
+    stored_.epoch = input.epoch;
+    return;
+  }
+  if (move_ && move_->epoch_asked) move_->epoch = input.epoch;
 }
 
 void Decision::Take(const LoopLate& input) {
@@ -419,7 +426,8 @@ void Decision::DecideServices() {
 }
 
 void Decision::SendOrders() {
-  if (stored_.epoch == 0) return;  // the first epoch of all is on its way to the disk
+  // The first epoch of all, or one above what a node has seen, is on its way to the disk.
+  if (stored_.epoch == 0 || raise_epoch_) return;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     NodeState& node = nodes_[i];
     if (!node.connected || !node.reported || !node.report->knows_spec) continue;

@@ -178,6 +178,7 @@ class Decision {
   std::vector<NodeState> nodes_;
   LeaseBook book_;
   bool adopting_ = true;
+  bool raise_epoch_ = false;  // stored_.epoch is a node's: no order before one above it is on disk
   MonoTime adopt_until_;
   std::optional<NodeIndex> active_;
   std::optional<Move> move_;

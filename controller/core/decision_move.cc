@@ -9,7 +9,8 @@
 namespace hb::controller {
 namespace {
 
-// A planned move whose target has not got its service to answer by then is given up.
+// A planned move whose target has not got its service to answer by then is given up, and so is an
+// activation.
 constexpr Duration kPrepareLimit = absl::Seconds(90);
 // After a failback that failed, the next is tried after 2, 4, 8, then every 15 s.
 constexpr Duration kFirstFailbackBackoff = absl::Seconds(2);
@@ -223,6 +224,7 @@ void Decision::Activate() {
   stored_.epoch = *move.epoch;
   active_ = move.to;
   move.stage = Stage::kActivating;
+  move.give_up_at = now_ + kPrepareLimit;
   if (move.command) {
     Tell(*move.command, absl::StrCat("activating ", Name(move.to), " under epoch ", stored_.epoch));
   }
@@ -244,6 +246,12 @@ void Decision::AdvanceActivating() {
   if (target.report && target.report->holding && target.report->vips_present &&
       target.report->epoch == stored_.epoch && target.report->service == ServiceState::kRunning) {
     FinishMove();
+  } else if (now_ >= move_->give_up_at) {
+    nodes_[move_->to].suspect = true;
+    AbandonMove(absl::StrCat(Name(move_->to), " does not serve ", HumanDuration(kPrepareLimit),
+                             " after its activation"));
+  } else {
+    WakeAt(move_->give_up_at);
   }
 }
 
