@@ -18,6 +18,7 @@ constexpr Duration kFirewallRetry = absl::Seconds(5);
 // The rules are applied again this often: somebody may have flushed iptables.
 constexpr Duration kFirewallInterval = absl::Seconds(10);
 constexpr char kGateway[] = "gateway";
+constexpr char kEveryCluster[] = "*";  // in the log, of what is nobody's alone
 
 std::string LinkObstacle(const std::string& interface, const LinkState& link) {
   if (!link.exists) {
@@ -398,7 +399,7 @@ void Executor::SendFirewall() {
   firewall_due_ = MonoTime::Infinite();
   host_->ApplyFirewall(rules_, Guard([this](const absl::Status& outcome) {
                          if (absl::IsCancelled(outcome)) return;  // a newer call has replaced it
-                         Outcome("", "applying the firewall rules", outcome,
+                         Outcome(kEveryCluster, "applying the firewall rules", outcome,
                                  Failures::Kind::kLogOnly);
                          if (!outcome.ok()) {
                            firewall_due_ = now_() + kFirewallRetry;

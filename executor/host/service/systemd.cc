@@ -16,7 +16,9 @@ namespace {
 using State = ServiceStatus::State;
 using Want = UnitIntent::Want;
 
-constexpr Duration kGrace = absl::Seconds(1);
+// A bus that is restarted, or a systemd that re-executes itself, is back within it even on a busy
+// host, and the local checks go on meanwhile: no reason to move a healthy service.
+constexpr Duration kGrace = absl::Seconds(5);
 constexpr Duration kFirstRetry = absl::Milliseconds(50);
 constexpr Duration kLongestRetry = absl::Seconds(5);
 constexpr Duration kStopRetry = absl::Seconds(1);
@@ -31,7 +33,6 @@ SystemdService::SystemdService(EventLoop* loop, const std::string& unit, Duratio
       bus_(loop, unit, this),
       retry_delay_(kFirstRetry) {
   status_.Set(State::kStarting, "asking systemd");
-  grace_timer_ = loop_->After(kGrace, [this] { OnGraceOver(); });
   Connect();
 }
 
@@ -58,7 +59,6 @@ void SystemdService::Start() {
   if (intent_.want != Want::kStop || stop_done_) intent_.want = Want::kRun;
   if (!state_.has_value() && lost_for_long_) {
     lost_for_long_ = false;
-    grace_timer_ = loop_->After(kGrace, [this] { OnGraceOver(); });
     retry_delay_ = kFirstRetry;
     Connect();
   }
@@ -130,8 +130,8 @@ void SystemdService::OnLost(const std::string& reason) {
     LogWarning("systemd can't be asked", {{"unit", unit_}, {"reason", reason}});
   }
   lost_reason_ = reason;
-  if (state_.has_value()) {
-    state_.reset();
+  state_.reset();
+  if (!lost_for_long_ && !grace_timer_.active()) {
     grace_timer_ = loop_->After(kGrace, [this] { OnGraceOver(); });
   }
   // What was under way is asked for again: its outcome is not known any more.

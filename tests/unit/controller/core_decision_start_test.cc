@@ -41,7 +41,7 @@ TEST(DecisionStartTest, TheEpochLiesAboveWhatWasStoredAndReported) {
   reported.nodes[kSlave].highest_epoch = 7000;
   reported.ConnectAll();
   ASSERT_TRUE(reported.RunUntilServes(kMaster));
-  EXPECT_EQ(reported.nodes[kMaster].epoch, 7001U);
+  EXPECT_EQ(reported.nodes[kMaster].epoch, 7002U);  // 7001 was put on disk before any order
   EXPECT_EQ(reported.Reason("epoch_behind"),
             "slave has seen epoch 7000, the store's is 5000: taking stock of the nodes again");
 }
@@ -167,7 +167,19 @@ TEST(DecisionStartTest, StartsAnewAboveAHigherEpochThatShowsUpLater) {
   EXPECT_EQ(world.Said("epoch_behind"), 1U);
   world.ServiceDies(kMaster);
   ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(3)));
-  EXPECT_EQ(world.nodes[kSlave].epoch, 5001U);
+  EXPECT_EQ(world.nodes[kSlave].epoch, 5002U);
+}
+
+// Its own epoch may be known to another node's tenure, too: it is ordered only above it, once that
+// is on disk.
+TEST(DecisionStartTest, AHolderAboveTheStoresEpochGoesOnUnderAHigherOne) {
+  World world(MakeModel(), {.epoch = 5000}, absl::Seconds(60));
+  world.MakeHolder(kSlave, 7000);
+  world.ConnectAll();
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1)));
+  EXPECT_EQ(world.nodes[kSlave].epoch, 7001U);
+  EXPECT_EQ(world.disk_epoch, 7001U);
+  EXPECT_TRUE(world.starts.empty());
 }
 
 // "Nobody holds" while the first ACTIVE order is under way does not free the others.
