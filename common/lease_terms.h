@@ -25,6 +25,9 @@ enum class OnExpiry { kRelease, kWitness, kHold };
 // No lease is longer; the schema and both cores enforce it.
 inline constexpr Duration kMaxTtl = absl::Seconds(60);
 
+// Epochs are 1 to this: what is above leaves no room to go on.
+inline constexpr uint64_t kMaxEpoch = uint64_t{1} << 62;
+
 // How much longer than its nominal length whoever waits for a lease to end has to wait: NTP may
 // slew one boot clock against another by up to 8.3 %.
 inline Duration WithClockMargin(Duration d) { return d * 11 / 10; }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/boot_clock.h"
+#include "common/config/proto_duration.h"
 #include "common/log.h"
 #include "common/poster.h"
 #include "controller/setup.h"
@@ -59,7 +60,7 @@ Cluster* Controller::Find(const std::string& name) const {
 // --------------------------------------------------------------------------------------
 
 absl::StatusOr<std::unique_ptr<Cluster>> Controller::MakeCluster(const v1::ClusterConfig& config) {
-  const Duration ttl = ToDuration(config.lease().ttl());
+  const Duration ttl = FromProtoDuration(config.lease().ttl());
   absl::StatusOr<std::optional<StoredCluster>> stored = store_->Load(config.name());
   if (!stored.ok()) return stored.status();
   Persistent persistent;
@@ -132,7 +133,7 @@ absl::Status Controller::Configure(const v1::ControllerConfig& config) {
 void Controller::SyncNodes(const v1::ControllerConfig& config) {
   std::map<std::string, std::pair<const v1::NodeConfig*, Duration>> wanted;
   for (const v1::ClusterConfig& cluster : config.clusters()) {
-    const Duration silence = std::max(absl::Seconds(1), ToDuration(cluster.heartbeat()) * 5);
+    const Duration silence = std::max(absl::Seconds(1), FromProtoDuration(cluster.heartbeat()) * 5);
     for (const v1::NodeConfig& node : cluster.nodes()) {
       auto [it, inserted] = wanted.try_emplace(node.name(), &node, silence);
       if (!inserted) it->second.second = std::min(it->second.second, silence);

@@ -10,12 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/config/proto_duration.h"
 
 namespace hb::controller {
 namespace {
-
-// As the executors take them (executor/wire.cc).
-constexpr uint64_t kMaxEpoch = uint64_t{1} << 62;
 
 // FNV-1a, 64 bits, over the deterministic serialization.
 uint64_t Fingerprint(const google::protobuf::Message& message) {
@@ -86,18 +84,6 @@ void FillFirewall(const v1::ClusterConfig& config, NodeIndex node,
 
 }  // namespace
 
-Duration ToDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
-google::protobuf::Duration ToProtoDuration(Duration duration) {
-  google::protobuf::Duration proto;
-  const int64_t ns = absl::ToInt64Nanoseconds(duration);
-  proto.set_seconds(ns / 1'000'000'000);
-  proto.set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
-  return proto;
-}
-
 ClusterModel MakeModel(const v1::ClusterConfig& config) {
   ClusterModel model;
   model.name = config.name();
@@ -107,10 +93,10 @@ ClusterModel MakeModel(const v1::ClusterConfig& config) {
   model.service = config.service().name();
   model.service_label = config.service().label();
   model.standby_runs_service = config.service().standby() == v1::STANDBY_SERVICE_RUNNING;
-  model.heartbeat = ToDuration(config.heartbeat());
-  model.ttl = ToDuration(config.lease().ttl());
+  model.heartbeat = FromProtoDuration(config.heartbeat());
+  model.ttl = FromProtoDuration(config.lease().ttl());
   model.on_expiry = ReadPolicy(config.lease().on_expiry());
-  model.witness_interval = ToDuration(config.witness().interval());
+  model.witness_interval = FromProtoDuration(config.witness().interval());
   const v1::IcmpProbeConfig& icmp = config.probes().icmp();
   model.icmp = {static_cast<int>(icmp.fall()), static_cast<int>(icmp.rise())};
   if (config.probes().has_http()) {
@@ -119,9 +105,9 @@ ClusterModel MakeModel(const v1::ClusterConfig& config) {
         ClusterModel::Damping{static_cast<int>(http.fall()), static_cast<int>(http.rise())};
   }
   model.auto_failback = config.failback().mode() == v1::FAILBACK_MODE_AUTO;
-  model.failback_after = ToDuration(config.failback().after());
+  model.failback_after = FromProtoDuration(config.failback().after());
   model.flap_max = static_cast<int>(config.flap().max());
-  model.flap_window = ToDuration(config.flap().window());
+  model.flap_window = FromProtoDuration(config.flap().window());
   return model;
 }
 
@@ -147,18 +133,19 @@ v1::ClusterSpec MakeSpec(const v1::ClusterConfig& config, NodeIndex node,
 
 IcmpProbeOptions MakeIcmpOptions(const v1::ClusterConfig& config, NodeIndex node) {
   const v1::IcmpProbeConfig& icmp = config.probes().icmp();
-  return {NodeAddress(config, node), ToDuration(icmp.interval()), ToDuration(icmp.timeout())};
+  return {NodeAddress(config, node), FromProtoDuration(icmp.interval()),
+          FromProtoDuration(icmp.timeout())};
 }
 
 std::optional<HttpProbeOptions> MakeHttpOptions(const v1::ClusterConfig& config, NodeIndex node) {
   if (!config.probes().has_http()) return std::nullopt;
   const v1::HttpProbeConfig& http = config.probes().http();
   HttpProbeOptions options;
-  options.interval = ToDuration(http.interval());
+  options.interval = FromProtoDuration(http.interval());
   HttpRequest& request = options.request;
   request.url =
       absl::StrReplaceAll(http.url(), {{"{address}", NodeAddress(config, node).ToUrlHost()}});
-  request.timeout = ToDuration(http.timeout());
+  request.timeout = FromProtoDuration(http.timeout());
   if (auto statuses = HttpStatusSet::Parse(http.expect().status()); statuses.ok()) {
     request.expect_status = *statuses;
   }

@@ -31,9 +31,6 @@ std::optional<HttpProbeOptions> MakeHttpOptions(const v1::ClusterConfig& config,
 // (a newer executor) count as unknown.
 NodeReport ReadReport(const v1::ClusterReport& report, uint64_t revision);
 
-Duration ToDuration(const google::protobuf::Duration& duration);
-google::protobuf::Duration ToProtoDuration(Duration duration);
-
 // The address from which this host reaches `target`; absent when there is no route.
 std::optional<IpAddress> SourceAddressFor(const IpAddress& target);
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "common/boot_clock.h"
+#include "common/config/proto_duration.h"
 #include "controller/setup.h"
 
 namespace hb::controller {

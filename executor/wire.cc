@@ -17,8 +17,6 @@ namespace {
 constexpr size_t kMaxIdentity = 128;
 constexpr size_t kMaxText = 500;
 constexpr size_t kMaxObstacles = 32;
-// Leaves room above: the next epoch is this one + 1.
-constexpr uint64_t kMaxEpoch = uint64_t{1} << 62;
 constexpr Duration kMinInterval = absl::Milliseconds(10);
 constexpr Duration kMaxInterval = absl::Seconds(10);
 

@@ -1,3 +1,6 @@
+// Reading routes out of a netlink dump, for gateway.h: only unicast routes of the main table to
+// everywhere, with a next hop whose link is alive, count. Policy routing tables are left out on
+// purpose: the witness is the gateway that the node's ordinary traffic takes.
 #include "common/net/gateway.h"
 
 #include <linux/rtnetlink.h>

@@ -1,5 +1,6 @@
-// See netlink.h. The receiving half is our own rather than libnl's: libnl turns the errno into a
-// coarser code and drops the kernel's explanation.
+// Sending and receiving for netlink.h. The receiving half is our own rather than libnl's: libnl
+// turns the errno into a coarser code and drops the kernel's explanation. Late answers to earlier
+// requests are recognised by their sequence number and dropped.
 #include "common/net/netlink.h"
 
 #include <linux/netlink.h>
@@ -104,7 +105,7 @@ NetlinkRequester::Answer NetlinkRequester::Dump(int type, const void* header, si
     }
     std::vector<std::vector<char>> collected;
     bool interrupted = false;
-    const Answer answer = Exchange(
+    Answer answer = Exchange(
         message.get(),
         [&collected](const nlmsghdr& found) {
           const char* begin = reinterpret_cast<const char*>(&found);

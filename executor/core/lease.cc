@@ -6,10 +6,6 @@
 
 namespace hb::executor {
 
-std::ostream& operator<<(std::ostream& out, const ReportId& id) {
-  return out << id.incarnation << "." << id.number;
-}
-
 absl::Status Lease::CheckEpoch(uint64_t epoch) const {
   if (epoch >= highest_epoch_) return absl::OkStatus();
   return absl::FailedPreconditionError(

@@ -6,26 +6,12 @@
 #define HB_EXECUTOR_CORE_LEASE_H_
 
 #include <cstdint>
-#include <ostream>
 
 #include "absl/status/status.h"
+#include "common/lease_terms.h"
 #include "common/time.h"
 
 namespace hb::executor {
-
-// Numbers a report across restarts. {0, 0} is before every report.
-struct ReportId {
-  uint64_t incarnation = 0;
-  uint64_t number = 0;
-  friend auto operator<=>(const ReportId&, const ReportId&) = default;
-};
-std::ostream& operator<<(std::ostream& out, const ReportId& id);
-
-// What a holder does when its lease runs out unrenewed.
-enum class OnExpiry { kRelease, kWitness, kHold };
-
-// ttl is capped: a controller that asks for more is refused.
-inline constexpr Duration kMaxTtl = absl::Seconds(60);
 
 struct Grant {
   uint64_t epoch = 0;

@@ -13,7 +13,7 @@
 #include "common/ip_address.h"
 #include "executor/host/address_table.h"
 #include "executor/host/host.h"
-#include "executor/host/netlink.h"
+#include "common/net/netlink.h"
 
 namespace hb::executor {
 

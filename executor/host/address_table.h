@@ -20,7 +20,7 @@
 #include "common/event_loop.h"
 #include "common/ip_address.h"
 #include "executor/host/host.h"
-#include "executor/host/netlink.h"
+#include "common/net/netlink.h"
 
 namespace hb::executor {
 

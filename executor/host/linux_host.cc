@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "executor/host/gateway.h"
+#include "common/net/gateway.h"
 
 namespace hb::executor {
 
@@ -64,7 +64,7 @@ void LinuxHost::ApplyFirewall(const FirewallRules& rules, std::function<void(abs
 }
 
 absl::StatusOr<IpAddress> LinuxHost::DefaultGateway() const {
-  return FindDefaultGateway(requester_.get());
+  return hb::DefaultGateway(requester_.get());
 }
 
 }  // namespace hb::executor

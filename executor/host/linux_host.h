@@ -18,7 +18,7 @@
 #include "executor/host/announce.h"
 #include "executor/host/firewall.h"
 #include "executor/host/host.h"
-#include "executor/host/netlink.h"
+#include "common/net/netlink.h"
 
 namespace hb::executor {
 

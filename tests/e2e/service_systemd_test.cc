@@ -200,6 +200,7 @@ TEST_F(ServiceSystemdTest, FindsARunningApacheAndASomebodyElsesRestartDoesNoHarm
   EXPECT_THAT(seen_, Not(Contains(State::kStopped)));
   const pid_t first = MainPid(kApache);
   ASSERT_EQ(Systemctl({"restart", kApache}), 0);
+  ASSERT_NE(MainPid(kApache), first);
   ASSERT_TRUE(IsNow(State::kRunning));
   ASSERT_EQ(Systemctl({"stop", kApache}), 0);
   ASSERT_TRUE(IsNow(State::kFailed));

@@ -23,8 +23,8 @@ namespace hb::executor {
 
 // kRunning here means: the unit is active. How long a start may take is for CheckedService to say;
 // a stop that takes longer than `stop_timeout` kills the unit's processes. Until systemd has told
-// the unit's state it is kStarting. When the bus is lost, the last state stands for one second, in
-// which it is connected to again; then it is kFailed, and is tried further.
+// the unit's state it is kStarting. When the bus is lost, the last state stands for five seconds,
+// in which it is connected to again; then it is kFailed, and is tried further.
 class SystemdService : public Service, private UnitBus::Observer {
  public:
   SystemdService(EventLoop* loop, const std::string& unit, Duration stop_timeout);
