@@ -456,7 +456,7 @@ TEST_F(ControllerLinkTest, SaysWhyItCannotListen) {
   options.address = IpAddress::Parse("192.0.2.1").value();
   second = ControllerLink::Start(options, loop_.get(), &handler_);
   ASSERT_FALSE(second.ok());
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr("no interface of this node"));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("no interface of this host"));
 }
 
 TEST_F(ControllerLinkTest, ServesHealth) {
