@@ -56,8 +56,7 @@ Cluster* Controller::Find(const std::string& name) const {
   return nullptr;
 }
 
-// --- Configuration
-// --------------------------------------------------------------------------------------
+// --- Configuration ---
 
 absl::StatusOr<std::unique_ptr<Cluster>> Controller::MakeCluster(const v1::ClusterConfig& config) {
   const Duration ttl = FromProtoDuration(config.lease().ttl());
@@ -186,8 +185,7 @@ std::vector<Controller::Membership> Controller::MembershipsOf(const std::string&
   return memberships;
 }
 
-// --- Streams
-// --------------------------------------------------------------------------------------------
+// --- Streams ---
 
 void Controller::OnOpened(Node& node, const v1::ExecutorHello& hello) {
   LogInfo("executor connected", {{"node", node.name},
@@ -300,8 +298,7 @@ void Controller::Flush(Node& node, bool answer) {
   node.link->Send(std::move(orders));
 }
 
-// --- Store
-// ----------------------------------------------------------------------------------------------
+// --- Store ---
 
 void Controller::ReserveEpoch(Cluster& cluster, uint64_t at_least) {
   TryReserve(cluster.name(), at_least);
@@ -335,8 +332,7 @@ void Controller::SaveOverrides(Cluster& cluster, const Persistent& state) {
   if (!accepted) LogError("store", {{"error", "too many jobs wait for the store"}});
 }
 
-// --- Events
-// ---------------------------------------------------------------------------------------------
+// --- Events ---
 
 void Controller::Report(Cluster& cluster, const Event& event) {
   StoredEvent stored;
@@ -394,8 +390,7 @@ void Controller::ListEvents(const std::string& cluster, absl::Time since, int li
   if (!accepted) done(absl::UnavailableError("too many jobs wait for the store"));
 }
 
-// --- Commands
-// -------------------------------------------------------------------------------------------
+// --- Commands ---
 
 absl::Status Controller::Command(const std::string& name, Command::Kind kind, const std::string& to,
                                  ProgressListener listener) {

@@ -1,3 +1,5 @@
+// The decision's frame: what each input changes, and which orders follow. Evidence, start and moves
+// have files of their own beside this one.
 #include "controller/core/decision.h"
 
 #include <algorithm>
@@ -9,34 +11,9 @@
 namespace hb::controller {
 namespace {
 
-// A failed start is tried again after 1, 2, 4, 8, then every 15 s; from the beginning once the
-// service has run for kBackoffForgiven.
+// A failed start is tried again after 1, 2, 4, 8, then every 15 s.
 constexpr Duration kFirstBackoff = absl::Seconds(1);
 constexpr Duration kMaxBackoff = absl::Seconds(15);
-constexpr Duration kBackoffForgiven = absl::Seconds(10);
-// A stream that misses this many heartbeats counts as silent.
-constexpr int kSilentHeartbeats = 3;
-
-bool IsBad(Verdict verdict) { return verdict != Verdict::kHealthy && verdict != Verdict::kUnknown; }
-
-const char* EventType(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kServiceDown:
-      return "service_down";
-    case Verdict::kNodeDown:
-      return "node_down";
-    case Verdict::kAgentDown:
-      return "agent_down";
-    case Verdict::kPathDown:
-      return "path_down";
-    case Verdict::kUnable:
-      return "node_unable";
-    case Verdict::kHealthy:
-    case Verdict::kUnknown:
-      break;
-  }
-  return "node_well";
-}
 
 }  // namespace
 
@@ -86,8 +63,7 @@ Actions Decision::Step(const Input& input, MonoTime now) {
   return std::exchange(actions_, {});
 }
 
-// --- Inputs
-// ---------------------------------------------------------------------------------------------
+// --- Inputs ---
 
 void Decision::Take(const ProbeSeen& input) {
   NodeState& node = nodes_[input.node];
@@ -260,142 +236,7 @@ void Decision::Take(const Command& input) {
             failback ? "Failback by the operator" : "Switchover by the operator", input.id);
 }
 
-// --- Evidence
-// -------------------------------------------------------------------------------------------
-
-bool Decision::Silent(NodeIndex i) const {
-  const NodeState& node = nodes_[i];
-  return !node.connected || !node.reported ||
-         now_ - node.last_report > model_.heartbeat * kSilentHeartbeats;
-}
-
-bool Decision::Acted(NodeIndex i) const {
-  const NodeState& node = nodes_[i];
-  return node.report && node.report->start_attempt >= node.start_attempt;
-}
-
-void Decision::UpdateVerdict(NodeIndex i) {
-  NodeState& node = nodes_[i];
-  if (!Silent(i))
-    WakeAt(node.last_report + model_.heartbeat * kSilentHeartbeats + absl::Nanoseconds(1));
-  const bool wants = node.runs_service;
-  const bool served = node.report && (node.report->service == ServiceState::kRunning ||
-                                      node.report->service == ServiceState::kFailing);
-  const bool page_expected = model_.http && wants && (node.page_expected || (Acted(i) && served));
-  if (page_expected != node.page_expected) {
-    node.page_expected = page_expected;
-    node.http.Reset(now_);
-    if (page_expected) actions_.push_back(ProbeNow{i});
-  }
-  Evidence evidence;
-  evidence.icmp = node.icmp.state();
-  // A page from before the pings ceased proves nothing of now.
-  const bool outdated = (node.icmp.down() || node.icmp.failing()) && node.http.up() &&
-                        node.http.answered() < node.icmp.failing_since();
-  if (node.page_expected && !outdated) evidence.http = node.http.state();
-  evidence.icmp_failing = node.icmp.up() && node.icmp.failing();
-  evidence.silent = Silent(i);
-  evidence.dialling = !node.dialled;
-  evidence.service_expected = wants && Acted(i) && node.start_attempt > 0;
-  if (node.report) {
-    evidence.service = node.report->service;
-    evidence.has_obstacles = !node.report->obstacles.empty();
-    // A service that was found running and died was never started by us.
-    if (wants && Acted(i) && evidence.service == ServiceState::kFailed) {
-      evidence.service_expected = true;
-    }
-  }
-  Verdict verdict = Judge(evidence);
-  // A service that is being started again is down until it runs.
-  if (verdict == Verdict::kHealthy && node.verdict == Verdict::kServiceDown && wants &&
-      node.report->service != ServiceState::kRunning) {
-    verdict = Verdict::kServiceDown;
-  }
-  std::string reason = Explain(verdict, Name(i), model_.service_label);
-  if (verdict == Verdict::kUnable) {
-    absl::StrAppend(&reason, ": ", absl::StrJoin(node.report->obstacles, "; "));
-  }
-  const bool was_bad = IsBad(node.verdict);
-  if (verdict != node.verdict) {
-    if (IsBad(verdict) && !was_bad) {
-      node.bad_since = verdict == Verdict::kServiceDown && node.http.down()
-                           ? node.http.failing_since()
-                       : verdict == Verdict::kNodeDown ? node.icmp.failing_since()
-                                                       : now_;
-    }
-    if (verdict == Verdict::kServiceDown) {
-      node.suspect = true;
-    }
-    node.verdict = verdict;
-    std::string detail;
-    if (verdict == Verdict::kServiceDown) {
-      detail = evidence.service_expected && evidence.service != ServiceState::kRunning
-                   ? node.report->service_detail
-                   : node.http.detail();
-    } else if (verdict == Verdict::kNodeDown || verdict == Verdict::kPathDown) {
-      detail = node.icmp.detail();
-    } else if (verdict == Verdict::kAgentDown) {
-      detail = node.connection_error;
-    }
-    if (IsBad(verdict) || was_bad) {
-      Say(IsBad(verdict) ? Severity::kWarning : Severity::kInfo, EventType(verdict), i, reason);
-      if (!detail.empty()) std::get<Event>(actions_.back()).detail = detail;
-    }
-  }
-  node.reason = std::move(reason);
-  if (served && Acted(i) && node.report->service == ServiceState::kRunning &&
-      verdict == Verdict::kHealthy && (!model_.http || (node.page_expected && node.http.up()))) {
-    node.suspect = false;
-    if (now_ - node.running_since > kBackoffForgiven) {
-      node.backoff = absl::ZeroDuration();
-      node.next_attempt = now_;
-    }
-  }
-  if (verdict != Verdict::kHealthy) {
-    node.well_since = MonoTime::Infinite();
-  } else if (node.well_since == MonoTime::Infinite()) {
-    node.well_since = now_;
-  }
-}
-
-Fitness Decision::FitnessOf(NodeIndex i) const {
-  const NodeState& node = nodes_[i];
-  if (Silent(i) || !node.report->knows_spec || !node.report->obstacles.empty()) return Fitness::kNo;
-  if (node.verdict == Verdict::kServiceDown || node.suspect) return Fitness::kSuspect;
-  if (node.page_expected && node.http.up() && node.report->service == ServiceState::kRunning) {
-    return Fitness::kProven;
-  }
-  return Fitness::kPresumed;
-}
-
-std::optional<NodeIndex> Decision::Best(Fitness at_least, std::optional<NodeIndex> except) const {
-  std::optional<NodeIndex> best;
-  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (i == except || FitnessOf(i) < at_least) continue;
-    const auto rank = [this](NodeIndex n) {
-      return std::make_pair(FitnessOf(n), model_.nodes[n].priority);
-    };
-    if (!best || rank(i) > rank(*best)) best = i;
-  }
-  return best;
-}
-
-std::optional<NodeIndex> Decision::Preferred() const {
-  std::optional<NodeIndex> preferred;
-  bool tie = false;
-  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (!preferred || model_.nodes[i].priority > model_.nodes[*preferred].priority) {
-      preferred = i;
-      tie = false;
-    } else if (model_.nodes[i].priority == model_.nodes[*preferred].priority) {
-      tie = true;
-    }
-  }
-  return tie ? std::nullopt : preferred;
-}
-
-// --- Orders
-// ---------------------------------------------------------------------------------------------
+// --- Orders ---
 
 bool Decision::WantsService(NodeIndex i) const {
   if (model_.standby_runs_service) return true;
@@ -444,8 +285,7 @@ void Decision::SendOrders() {
   }
 }
 
-// --- For the shell
-// --------------------------------------------------------------------------------------
+// --- For the shell ---
 
 void Decision::Say(Severity severity, const std::string& type, std::optional<NodeIndex> node,
                    const std::string& reason) {

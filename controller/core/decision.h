@@ -32,6 +32,9 @@ enum class Fitness {
 enum class MoveCause { kStart, kFailover, kSwitchover, kFailback };
 const char* ToString(MoveCause cause);
 
+// A stream that misses this many heartbeats counts as silent.
+inline constexpr int kSilentHeartbeats = 3;
+
 class Decision {
  public:
   // `grants_until`: until when leases of an earlier run of the controller may still be out (L5);
@@ -125,8 +128,11 @@ class Decision {
   void Take(const TimePassed& input);
   void NoticeReport(NodeIndex i, const NodeReport& report);
 
-  // Evidence (decision.cc).
+  // Evidence (decision_evidence.cc).
   void UpdateVerdict(NodeIndex i);
+  void ChangeVerdict(NodeIndex i, Verdict verdict, const Evidence& evidence);
+  Evidence Gather(NodeIndex i) const;
+  void ExpectPage(NodeIndex i);
   bool Silent(NodeIndex i) const;
   bool Acted(NodeIndex i) const;  // the executor has acted upon our newest start attempt
   Fitness FitnessOf(NodeIndex i) const;

@@ -199,7 +199,7 @@ TEST_F(ServiceProcessTest, KillsWhatIgnoresTheStopSignal) {
   service_->Stop();
   ASSERT_TRUE(Becomes(*service_, State::kStopped));
   EXPECT_GE(BootNow() - asked, absl::Milliseconds(200));
-  EXPECT_LT(BootNow() - asked, absl::Seconds(2));
+  EXPECT_LT(BootNow() - asked, absl::Seconds(5));
   EXPECT_EQ(service_->status().detail, "did not end within 200 ms of SIGTERM and was killed");
 }
 
@@ -213,6 +213,15 @@ TEST_F(ServiceProcessTest, StopsWithTheSignalThatItWasGiven) {
   ASSERT_TRUE(Becomes(*service_, State::kStopped));
   EXPECT_EQ(service_->status().detail, "");
   EXPECT_TRUE(std::filesystem::exists(dir_ / "quit"));
+}
+
+TEST_F(ServiceProcessTest, StopsWhatDoesNotCatchAStopSignalThatDoesNothingByItself) {
+  Make({{"/bin/sleep", "1000"}, {}, "", SIGWINCH})->Start();
+  ASSERT_TRUE(Becomes(*service_, State::kRunning));
+  const MonoTime asked = BootNow();
+  service_->Stop();
+  ASSERT_TRUE(Becomes(*service_, State::kStopped));
+  EXPECT_LT(BootNow() - asked, absl::Seconds(5)) << "it took the kill";
 }
 
 TEST_F(ServiceProcessTest, StopsAFrozenProcessGracefully) {
@@ -232,7 +241,7 @@ TEST_F(ServiceProcessTest, EndsTheRestOfTheGroupBeforeItReportsTheDeath) {
       ->Start();
   ASSERT_TRUE(Exists("ready"));
   const pid_t group = Record().pid;
-  ASSERT_GE(LivingMembers(group).size(), 3U);
+  ASSERT_TRUE(RunUntil([&] { return LivingMembers(group).size() >= 3; }));
   ASSERT_EQ(kill(group, SIGKILL), 0);
   ASSERT_TRUE(RunUntil([&] { return service_->status().state != State::kRunning; }));
   ASSERT_TRUE(Becomes(*service_, State::kFailed));
@@ -289,7 +298,7 @@ TEST_F(ServiceProcessTest, FindsTheProcessOfAnExecutorThatDied) {
   EXPECT_EQ(service_->status().state, State::kRunning);
   const pid_t pid = Record().pid;
   ASSERT_EQ(kill(pid, SIGKILL), 0);
-  ASSERT_TRUE(Becomes(*service_, State::kFailed, absl::Seconds(2)));
+  ASSERT_TRUE(Becomes(*service_, State::kFailed, absl::Seconds(5)));
   EXPECT_THAT(service_->status().detail, HasSubstr("how is unknown"));
   EXPECT_THAT(LivingMembers(pid), IsEmpty()) << "its child is left";
   service_->Start();

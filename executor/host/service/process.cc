@@ -34,6 +34,11 @@ constexpr Duration kGroupLimit = absl::Seconds(2);
 constexpr Duration kFirstLook = absl::Milliseconds(2);
 constexpr Duration kLongestLook = absl::Milliseconds(100);
 
+// What a process does by default on such a signal is nothing, signal(7).
+bool IgnoredByDefault(int signal) {
+  return signal == SIGWINCH || signal == SIGCHLD || signal == SIGURG || signal == SIGCONT;
+}
+
 UniqueFd OpenPidfd(pid_t pid) {
   return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
 }
@@ -138,8 +143,14 @@ void ProcessService::Stop() {
       if (stopping_) return;
       stopping_ = true;
       status_.Set(State::kStopping);
+      // A server that has not come as far as to catch SIGWINCH would lose it, and be killed in the
+      // end.
+      stop_signal_sent_ =
+          IgnoredByDefault(stop_signal_) && !ProcessCatches(record_.pid, stop_signal_)
+              ? SIGTERM
+              : stop_signal_;
       // A stopped process (SIGSTOP) acts on a signal only once it is continued.
-      if (SignalLeader(stop_signal_)) static_cast<void>(SignalLeader(SIGCONT));
+      if (SignalLeader(stop_signal_sent_)) static_cast<void>(SignalLeader(SIGCONT));
       stop_timer_ = loop_->After(stop_timeout_, [this] { OnStopTimeout(); });
       return;
     case Phase::kEnding:
@@ -209,7 +220,7 @@ void ProcessService::OnStopTimeout() {
   kill(-record_.pid, SIGKILL);
   forced_ = true;
   end_ = absl::StrCat("did not end within ", HumanDuration(stop_timeout_), " of ",
-                      SignalName(stop_signal_), " and was killed");
+                      SignalName(stop_signal_sent_), " and was killed");
   LogWarning("process killed", {{"service", name_}, {"pid", record_.pid}, {"reason", end_}});
 }
 

@@ -73,7 +73,8 @@ class ProcessService : public Service {
 
   ObservedStatus status_;
   Phase phase_ = Phase::kIdle;
-  bool stopping_ = false;     // Stop() was called: the outcome is kStopped
+  bool stopping_ = false;  // Stop() was called: the outcome is kStopped
+  int stop_signal_sent_ = 0;
   bool start_again_ = false;  // Start() was called while it was ending
   bool forced_ = false;       // the stop signal did not suffice
   std::string end_;           // how the leader ended, or why it could not start

@@ -88,6 +88,15 @@ std::string ProcessExecutable(pid_t pid) {
   return std::string(absl::StripSuffix(path, " (deleted)"));
 }
 
+bool ProcessCatches(pid_t pid, int signal) {
+  const absl::StatusOr<std::string> text = ReadSmallFile(absl::StrCat("/proc/", pid, "/status"));
+  if (!text.ok()) return false;
+  const size_t field = text->find("\nSigCgt:\t");
+  uint64_t caught = 0;
+  return field != std::string::npos && absl::SimpleHexAtoi(text->substr(field + 9, 16), &caught) &&
+         (caught >> (signal - 1) & 1) != 0;
+}
+
 std::vector<ProcessStat> LivingMembers(pid_t group) {
   std::vector<ProcessStat> members;
   // Signal 0 asks without a look through /proc; an unreaped member counts here, so a "yes" must be

@@ -35,6 +35,9 @@ struct ProcessStat {
 // Where /proc/PID/exe points to, without " (deleted)"; empty when it can't be told.
 std::string ProcessExecutable(pid_t pid);
 
+// Whether the process has a handler for `signal`; false when that can't be told.
+bool ProcessCatches(pid_t pid, int signal);
+
 // The processes of a group that are not dead. Looks through all of /proc.
 std::vector<ProcessStat> LivingMembers(pid_t group);
 
