@@ -245,11 +245,13 @@ std::string EventFormatter::Format(const v1::Event& event) {
     return absl::StrCat(Paint(style_, color, OrDash(text)), std::string(width - used + 2, ' '));
   };
   const Color color = SeverityColor(event.severity());
+  const std::string detail =
+      event.detail().empty() ? "" : absl::StrCat(" (", Escape(event.detail()), ")");
   return absl::StrCat(Paint(style_, Color::kDim, TimeText(FromProto(event.time()), style_.zone)),
                       "  ", column(event.cluster(), cluster_width_, Color::kNone),
                       column(event.type(), type_width_, color),
                       column(event.node(), node_width_, Color::kNone),
-                      Paint(style_, color, event.reason()), "\n");
+                      Paint(style_, color, event.reason()), detail, "\n");
 }
 
 std::string FormatMove(const v1::MoveProgress& progress, const Style& style) {

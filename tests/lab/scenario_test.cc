@@ -6,6 +6,7 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -229,6 +230,78 @@ TEST_P(ScenarioTest, ControllerRestartedTheHolderGoesOn) {
   EXPECT_EQ(report.http.now, "master");
   EXPECT_EQ(report.http.failed, 0) << Everything();
   EXPECT_EQ(report.http.moves.size(), 0u) << Everything();
+}
+
+TEST_P(ScenarioTest, HangupReopensTheLogAndReadsTheConfigAnew) {
+  Start();
+  Host& host = hb_->controller_host();
+  const auto controller = host.Find(kControllerName);
+  ASSERT_TRUE(controller.ok());
+  const MonoTime mark = meter_->Mark();
+  // A bad file changes nothing.
+  const std::string good = *host.ReadFile("/etc/hb/controller.yaml");
+  ASSERT_OK(host.WriteFile("/etc/hb/controller.yaml", "clusters: 7\n"));
+  ASSERT_OK(host.RunOk({"/bin/mv", "/var/log/ha.log", "/var/log/ha.log.1"}));
+  ASSERT_OK(host.WriteFile("/var/log/ha.log", "", 0640, kControllerUser));
+  ASSERT_OK((*controller)->Signal(SIGHUP));
+  for (int i = 0; i < 1000; ++i) {
+    if (absl::StrContains(host.Output(kControllerName), "reload refused")) break;
+    Pause(absl::Milliseconds(10));
+  }
+  EXPECT_THAT(host.Output(kControllerName), HasSubstr("/etc/hb/controller.yaml:1:"));
+  // A good one is taken into force: the holder is adopted, undisturbed.
+  std::string changed = good;
+  const size_t at = changed.find("ttl: 1s");
+  ASSERT_NE(at, std::string::npos);
+  ASSERT_OK(host.WriteFile("/etc/hb/controller.yaml", changed.replace(at, 7, "ttl: 2s")));
+  ASSERT_OK((*controller)->Signal(SIGHUP));
+  ASSERT_OK(AwaitLog("event=adopted"));  // in the new file
+  Pause(absl::Seconds(2));
+  const auto status = hb_->Ctl({"status", "-o", "json"});
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_THAT(status->output, HasSubstr("\"ttl\": \"2s\""));
+  const MeterReport report = meter_->Since(mark);
+  EXPECT_EQ(report.http.failed, 0) << Everything();
+  EXPECT_EQ(report.http.now, "master");
+  ASSERT_OK((*controller)->Signal(SIGTERM));
+  const absl::StatusOr<int> ended = (*controller)->Wait(kLong);
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(*ended, 0) << Everything();
+}
+
+TEST_P(ScenarioTest, TwoClustersShareTheNodesAndTheirStreams) {
+  Host& host = hb_->controller_host();
+  const std::string sample = *host.ReadFile("/etc/hb/controller.yaml");
+  std::string second = sample.substr(sample.find("  - name: web"));
+  for (const auto& [from, to] :
+       std::vector<std::pair<std::string, std::string>>{{"name: web", "name: two"},
+                                                        {"192.168.0.111/24", "192.168.0.112/24"},
+                                                        {"priority: 50", "priority: 150"}}) {
+    const size_t at = second.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    second.replace(at, from.size(), to);
+  }
+  ASSERT_OK(host.WriteFile("/etc/hb/controller.yaml", absl::StrCat(sample, "\n", second)));
+  Start();
+  const auto serves_second = [this] {
+    const auto page =
+        lab_->client().Run({"/usr/bin/curl", "-s", "-m", "1", "http://192.168.0.112/"});
+    return page.ok() ? page->output : "";
+  };
+  // Each is active on the node that it prefers; both httpds run.
+  for (int i = 0; i < 100 && serves_second().empty(); ++i) Pause(absl::Milliseconds(100));
+  EXPECT_THAT(serves_second(), HasSubstr("slave"));
+  EXPECT_EQ(meter_->Since(MonoTime()).http.now, "master");
+  // The master leaves: both are served by the slave.
+  ASSERT_OK(lab_->PullCable("master"));
+  ASSERT_OK(meter_->WaitUntilServedBy("slave", kLong));
+  EXPECT_THAT(serves_second(), HasSubstr("slave"));
+  ASSERT_OK(lab_->PlugCable("master"));
+  ASSERT_OK(meter_->WaitUntilServedBy("master", kLong));
+  // The slave's httpd goes on: its other cluster needs it.
+  Pause(absl::Seconds(2));
+  EXPECT_THAT(serves_second(), HasSubstr("slave"));
+  ExpectNeverTwo(MonoTime());
 }
 
 TEST_P(ScenarioTest, UnreachableExecutorIsAFactOfLife) {

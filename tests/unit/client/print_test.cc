@@ -260,6 +260,15 @@ TEST(PrintTest, AlignsEvents) {
   EXPECT_THAT(following.Format(events[0]), HasSubstr("  failover            slave  "));
 }
 
+TEST(PrintTest, ShowsWhatWasSeenBehindTheReason) {
+  v1::Event event;
+  event.set_type("service_down");
+  event.set_reason("Master apache service is down");
+  event.set_detail("killed by signal 9\n");
+  EXPECT_THAT(EventFormatter(Style()).Format(event),
+              HasSubstr("Master apache service is down (killed by signal 9\\n)\n"));
+}
+
 TEST(PrintTest, ColoursEventsBySeverity) {
   Style style;
   style.color = true;
