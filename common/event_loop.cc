@@ -92,7 +92,7 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create() {
 EventLoop::~EventLoop() {
   std::vector<absl::AnyInvocable<void()>> unrun;
   {
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     unrun.swap(posted_);
   }
   unrun.clear();  // they may own handles, which need the loop
@@ -106,7 +106,7 @@ EventLoop::~EventLoop() {
 
 void EventLoop::Post(absl::AnyInvocable<void()> f) {
   {
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     posted_.push_back(std::move(f));
     if (posted_.size() > 1) return;  // already woken
   }
@@ -121,7 +121,7 @@ void EventLoop::Drain() {
   }
   std::vector<absl::AnyInvocable<void()>> batch;
   {
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     batch.swap(posted_);
   }
   for (absl::AnyInvocable<void()>& f : batch) f();

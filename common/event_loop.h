@@ -18,7 +18,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "common/mutex.h"
 #include "common/time.h"
 
 namespace hb {
@@ -100,7 +100,7 @@ class EventLoop {
   uint64_t timers_made_ = 0;
   bool stopping_ = false;
   int exit_code_ = 0;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<absl::AnyInvocable<void()>> posted_ ABSL_GUARDED_BY(mutex_);
 };
 

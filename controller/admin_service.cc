@@ -46,8 +46,7 @@ class AdminService final : public v1::Controller::CallbackService {
                                       const v1::GetStatusRequest* request,
                                       v1::Status* response) override {
     auto* const reactor = context->DefaultReactor();
-    const std::string cluster = request->cluster();
-    poster_->Post([this, reactor, cluster, response] {
+    poster_->Post([this, reactor, cluster = request->cluster(), response] {
       if (!cluster.empty() && controller_->Find(cluster) == nullptr) {
         return reactor->Finish(NoSuchCluster(cluster));
       }

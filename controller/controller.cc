@@ -251,8 +251,8 @@ void Controller::OnClosed(Node& node, const std::string& error) {
     m.cluster->Step(StreamClosed{m.index, error});
 }
 
-void Controller::Order(Cluster& cluster, NodeIndex index, const controller::Order& order) {
-  const std::string& name = cluster.decision().model().nodes[index].name;
+void Controller::Order(Cluster& cluster, NodeIndex node_index, const controller::Order& order) {
+  const std::string& name = cluster.decision().model().nodes[node_index].name;
   const auto node = nodes_.find(name);
   if (node != nodes_.end()) node->second->pending[cluster.name()] = order;
 }
@@ -383,7 +383,7 @@ void Controller::AddChangeListener(std::function<bool()> listener) {
 }
 
 void Controller::ListEvents(const std::string& cluster, absl::Time since, int limit,
-                            std::function<void(absl::StatusOr<std::vector<StoredEvent>>)> done) {
+                            const EventsListed& done) {
   const bool accepted = worker_.Run([this, cluster, since, limit, done, poster = poster_] {
     poster->Post([done, events = store_->Events(cluster, since, limit)] { done(events); });
   });
@@ -392,11 +392,11 @@ void Controller::ListEvents(const std::string& cluster, absl::Time since, int li
 
 // --- Commands ---
 
-absl::Status Controller::Command(const std::string& name, Command::Kind kind, const std::string& to,
-                                 ProgressListener listener) {
-  Cluster* const cluster = Find(name);
+absl::Status Controller::Command(const std::string& cluster_name, Command::Kind kind,
+                                 const std::string& to, ProgressListener listener) {
+  Cluster* const cluster = Find(cluster_name);
   if (cluster == nullptr) {
-    return absl::NotFoundError(absl::StrCat("there is no cluster '", name, "'"));
+    return absl::NotFoundError(absl::StrCat("there is no cluster '", cluster_name, "'"));
   }
   controller::Command command{next_command_++, kind, std::nullopt};
   if (!to.empty()) {
@@ -405,10 +405,10 @@ absl::Status Controller::Command(const std::string& name, Command::Kind kind, co
       if (nodes[i].name == to) command.to = i;
     }
     if (!command.to) {
-      return absl::NotFoundError(absl::StrCat("cluster ", name, " has no node '", to, "'"));
+      return absl::NotFoundError(absl::StrCat("cluster ", cluster_name, " has no node '", to, "'"));
     }
   }
-  commands_[command.id] = {name, std::move(listener)};
+  commands_[command.id] = {cluster_name, std::move(listener)};
   cluster->Step(command);
   return absl::OkStatus();
 }

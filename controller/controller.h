@@ -42,24 +42,25 @@ class Controller : public Cluster::Owner {
   // Operators' commands. `done` hears every step, the last with Progress::done.
   using ProgressListener = std::function<void(const Progress&)>;
   // NotFound: no such cluster, or no such node in it.
-  [[nodiscard]] absl::Status Command(const std::string& cluster, Command::Kind kind,
+  [[nodiscard]] absl::Status Command(const std::string& cluster_name, Command::Kind kind,
                                      const std::string& to, ProgressListener listener);
 
   // Events. `listener` hears each new one until it returns false; past ones come from the store.
   using EventListener = std::function<bool(const StoredEvent&)>;
   void AddEventListener(EventListener listener);
+  using EventsListed = std::function<void(absl::StatusOr<std::vector<StoredEvent>>)>;
   void ListEvents(const std::string& cluster, absl::Time since, int limit,
-                  std::function<void(absl::StatusOr<std::vector<StoredEvent>>)> done);
+                  const EventsListed& done);
   // Called after anything that status shows may have changed, until it returns false.
   void AddChangeListener(std::function<bool()> listener);
 
   const std::string& id() const { return id_; }
   MonoTime started() const { return started_; }
   const std::vector<std::unique_ptr<Cluster>>& clusters() const { return clusters_; }
-  Cluster* Find(const std::string& cluster) const;
+  Cluster* Find(const std::string& name) const;
 
   // Cluster::Owner
-  void Order(Cluster& cluster, NodeIndex node, const controller::Order& order) override;
+  void Order(Cluster& cluster, NodeIndex node_index, const controller::Order& order) override;
   void ReserveEpoch(Cluster& cluster, uint64_t at_least) override;
   void SaveOverrides(Cluster& cluster, const Persistent& state) override;
   void Report(Cluster& cluster, const Event& event) override;
@@ -97,7 +98,7 @@ class Controller : public Cluster::Owner {
   absl::StatusOr<std::unique_ptr<Cluster>> MakeCluster(const v1::ClusterConfig& config);
   void SyncNodes(const v1::ControllerConfig& config);
   void Dial(Node& node, Duration silence);
-  void TryReserve(const std::string& cluster, uint64_t at_least);
+  void TryReserve(const std::string& name, uint64_t at_least);
 
   EventLoop* const loop_;
   const std::unique_ptr<IcmpProber> icmp_;

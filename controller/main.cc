@@ -145,6 +145,8 @@ class Daemon {
 }  // namespace
 }  // namespace hb::controller
 
+// Only CLI11 throws, and what it throws while parsing is caught.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
   CLI::App app{
       "hb-controller: watches the nodes and decides which one holds the floating addresses"};

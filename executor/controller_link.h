@@ -52,7 +52,7 @@ class ControllerLink final : public SessionOwner {
 
   uint16_t port() const { return port_; }
 
-  void OnHello(Session* session, const v1::ControllerHello& hello) override;
+  void OnHello(Session* session, const v1::ControllerHello& wire) override;
   void OnOrders(Session* session, const absl::StatusOr<Orders>& orders) override;
   void OnSent(Session* session) override;
   void OnEnd(Session* session) override;

@@ -9,9 +9,10 @@ DiskStore::DiskStore(EventLoop* loop, StateDirectory* state)
 
 DiskStore::~DiskStore() {
   {
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     stopping_ = true;
   }
+  work_.Notify();
   thread_.join();
 }
 
@@ -25,9 +26,10 @@ void DiskStore::StoreVips(const std::set<Vip>& vips, Done done) {
 
 void DiskStore::Do(std::function<absl::Status()> work, Done done) {
   {
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     if (jobs_.size() < kMaxWaiting) {
       jobs_.push_back({std::move(work), std::move(done)});
+      work_.Notify();
       return;
     }
   }
@@ -40,11 +42,8 @@ void DiskStore::Run() {
   while (true) {
     Job job;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(
-          +[](DiskStore* self)
-               ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) { return self->HasWork(); },
-          this));
+      const MutexLock lock(&mutex_);
+      while (!HasWork()) work_.Wait(&mutex_);
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();

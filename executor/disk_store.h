@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "common/event_loop.h"
+#include "common/mutex.h"
 #include "executor/state.h"
 #include "executor/store.h"
 
@@ -43,7 +43,8 @@ class DiskStore final : public Store {
 
   EventLoop* const loop_;
   StateDirectory* const state_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar work_;
   std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // last: it uses the rest

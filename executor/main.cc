@@ -84,4 +84,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace hb::executor
 
+// Only CLI11 throws, and what it throws while parsing is caught.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) { return hb::executor::Main(argc, argv); }

@@ -24,7 +24,7 @@ class Session;
 class SessionOwner {
  public:
   virtual ~SessionOwner() = default;
-  virtual void OnHello(Session* session, const v1::ControllerHello& hello) = 0;
+  virtual void OnHello(Session* session, const v1::ControllerHello& wire) = 0;
   virtual void OnOrders(Session* session, const absl::StatusOr<Orders>& orders) = 0;
   // What was sent last has left.
   virtual void OnSent(Session* session) = 0;

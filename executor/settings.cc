@@ -83,8 +83,8 @@ std::vector<std::string> ChangedKeys(const v1::ExecutorConfig& before,
     v1::ExecutorConfig b = after;
     for (int other = 0; other < descriptor->field_count(); ++other) {
       if (other == i) continue;
-      a.GetReflection()->ClearField(&a, descriptor->field(other));
-      b.GetReflection()->ClearField(&b, descriptor->field(other));
+      v1::ExecutorConfig::GetReflection()->ClearField(&a, descriptor->field(other));
+      v1::ExecutorConfig::GetReflection()->ClearField(&b, descriptor->field(other));
     }
     if (!google::protobuf::util::MessageDifferencer::Equals(a, b)) {
       changed.push_back(descriptor->field(i)->name());

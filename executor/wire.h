@@ -33,7 +33,7 @@ v1::ExecutorMessage HelloToWire(const std::string& node, uint64_t incarnation,
                                 const std::string& software_version);
 
 // InvalidArgument names the field and its value.
-[[nodiscard]] absl::StatusOr<Orders> OrdersFromWire(const v1::Orders& orders);
+[[nodiscard]] absl::StatusOr<Orders> OrdersFromWire(const v1::Orders& wire);
 
 v1::ExecutorMessage ReportToWire(const Report& report);
 

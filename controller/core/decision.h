@@ -63,7 +63,7 @@ class Decision {
     std::optional<NodeReport> report;
     MonoTime lease_until;
   };
-  NodeView View(NodeIndex node) const;
+  NodeView View(NodeIndex i) const;
   std::optional<NodeIndex> active() const { return active_; }
   const Persistent& persistent() const { return stored_; }
   bool moving() const { return move_.has_value(); }

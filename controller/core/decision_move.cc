@@ -203,14 +203,13 @@ bool Decision::OthersClear(NodeIndex to) {
   bool clear = true;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     if (i == to || book_.ReleaseProven(i, nodes_[i].report)) continue;
-    if (!Silent(i) && nodes_[i].report->holding) {
-      clear = false;  // it says so itself
-    } else if (now_ < ClearAt(i)) {
-      clear = false;
-      WakeAt(ClearAt(i));
-    } else if (Silent(i) && book_.End(i) != MonoTime() && WitnessMissing()) {
-      clear = false;  // it may be this controller that is cut off, and the witness keeps the holder
-    }
+    // It says so itself; or it may be this controller that is cut off, and the witness keeps the
+    // holder.
+    const bool holds = !Silent(i) && nodes_[i].report->holding;
+    const bool kept = Silent(i) && book_.End(i) != MonoTime() && WitnessMissing();
+    const bool outstanding = now_ < ClearAt(i);
+    if (outstanding && !holds) WakeAt(ClearAt(i));
+    if (holds || outstanding || kept) clear = false;
   }
   return clear;
 }

@@ -11,9 +11,9 @@
 
 #include "absl/status/status.h"
 #include "common/ip_address.h"
+#include "common/net/netlink.h"
 #include "executor/host/address_table.h"
 #include "executor/host/host.h"
-#include "common/net/netlink.h"
 
 namespace hb::executor {
 

@@ -19,8 +19,8 @@
 #include "absl/status/statusor.h"
 #include "common/event_loop.h"
 #include "common/ip_address.h"
-#include "executor/host/host.h"
 #include "common/net/netlink.h"
+#include "executor/host/host.h"
 
 namespace hb::executor {
 

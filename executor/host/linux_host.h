@@ -13,12 +13,12 @@
 #include "absl/status/statusor.h"
 #include "common/event_loop.h"
 #include "common/ip_address.h"
+#include "common/net/netlink.h"
 #include "executor/host/address.h"
 #include "executor/host/address_table.h"
 #include "executor/host/announce.h"
 #include "executor/host/firewall.h"
 #include "executor/host/host.h"
-#include "common/net/netlink.h"
 
 namespace hb::executor {
 
