@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 
 namespace hb::executor {
@@ -380,9 +381,10 @@ TEST_F(ControllerLinkTest, HalfMessagesAndGarbageDoNoHarm) {
   const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
   const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
   const std::string half_a_frame("\0\0\x40\1\4\0\0\0\1half", 13);
+  const std::string begun = absl::StrCat(preface, settings);
   for (const std::string& bytes :
-       {std::string("GET / HTTP/1.0\r\n\r\n"), preface.substr(0, 10), preface + settings,
-        preface + settings + half_a_frame, std::string(5000, '\xff')}) {
+       {std::string("GET / HTTP/1.0\r\n\r\n"), preface.substr(0, 10), begun,
+        absl::StrCat(begun, half_a_frame), std::string(5000, '\xff')}) {
     SendRaw(bytes);
   }
   // A field that says it is longer than the message; a string that is no UTF-8.
@@ -413,6 +415,7 @@ TEST_F(ControllerLinkTest, KeepsNoMoreThanSoManySessions) {
 TEST_F(ControllerLinkTest, SurvivesSessionsThatComeAndGo) {
   Serve();
   std::vector<std::thread> threads;
+  threads.reserve(3);
   for (int thread = 0; thread < 3; ++thread) {
     threads.emplace_back([this, thread] {
       for (int i = 0; i < 40; ++i) {
