@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "client/arguments.h"
 #include "client/connection.h"
+#include "client/document.h"
 #include "client/table.h"
 #include "common/time.h"
 
@@ -25,9 +26,10 @@ namespace hb::client {
 struct Globals {
   ServerAddress server;
   Duration timeout;
-  bool json = false;
+  Format format = Format::kTable;
   bool no_color = false;
 
+  bool for_people() const { return format == Format::kTable; }
   [[nodiscard]] absl::StatusOr<std::unique_ptr<Connection>> Dial() const {
     return Connection::Dial(server, timeout);
   }
@@ -39,6 +41,7 @@ void AddStatusCommands(CLI::App& app, Command* chosen);   // status, watch
 void AddEventCommands(CLI::App& app, Command* chosen);    // events
 void AddMoveCommands(CLI::App& app, Command* chosen);     // switchover, failback
 void AddControlCommands(CLI::App& app, Command* chosen);  // pause, resume, ack
+void AddConfigCommands(CLI::App& app, Command* chosen);   // config check
 void AddVersionCommand(CLI::App& app, Command* chosen);   // version
 
 // For a required name: the complaint about an empty one ("$UNSET"), which would mean "all".

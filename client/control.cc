@@ -18,7 +18,8 @@ absl::Status RunOrder(const Globals& globals, Order order, const std::string& cl
   if (!connection.ok()) return connection.status();
   absl::Status status = (connection->get()->*order)(cluster);
   if (!status.ok()) return status;
-  if (globals.json) return Write("{}\n");  // the three responses have no fields
+  if (!globals.for_people())
+    return Write(InFormat(globals.format, "{}"));  // the three responses have no fields
   return Write(absl::StrCat(Escape(cluster), effect, "\n"));
 }
 

@@ -44,9 +44,9 @@ absl::StatusOr<v1::ListEventsRequest> MakeRequest(const EventOptions& options) {
   return request;
 }
 
-absl::Status PrintJson(const v1::Event& event) {
+absl::Status PrintDocument(const v1::Event& event, Format format) {
   absl::StatusOr<std::string> json = ToJson(event, false);
-  return json.ok() ? Write(absl::StrCat(*json, "\n")) : json.status();
+  return json.ok() ? Write(InFormat(format, *json)) : json.status();
 }
 
 absl::Status RunEvents(const Globals& globals, const EventOptions& options) {
@@ -58,7 +58,8 @@ absl::Status RunEvents(const Globals& globals, const EventOptions& options) {
   EventFormatter formatter(OutputStyle(globals.no_color));
   if (options.follow) {
     return (*connection)->ListEvents(*request, [&](const v1::Event& event) {
-      return globals.json ? PrintJson(event) : Write(formatter.Format(event));
+      return globals.for_people() ? Write(formatter.Format(event))
+                                  : PrintDocument(event, globals.format);
     });
   }
   // Taken in whole before the first line is written: a pager that waits for its reader must not
@@ -69,9 +70,10 @@ absl::Status RunEvents(const Globals& globals, const EventOptions& options) {
     return absl::OkStatus();
   });
   formatter.Widen(events);
-  if (status.ok() && events.empty() && !globals.json) std::fputs("no events\n", stderr);
+  if (status.ok() && events.empty() && globals.for_people()) std::fputs("no events\n", stderr);
   for (const v1::Event& event : events) {
-    absl::Status written = globals.json ? PrintJson(event) : Write(formatter.Format(event));
+    absl::Status written = globals.for_people() ? Write(formatter.Format(event))
+                                                : PrintDocument(event, globals.format);
     if (!written.ok()) return written;
   }
   return status;

@@ -37,9 +37,9 @@ struct GlobalTexts {
 
 // Given twice, the last counts: an alias can be overridden.
 void AddGlobalOptions(CLI::App& app, GlobalTexts* texts) {
-  app.add_option("-o,--output", texts->output, "table or json")
+  app.add_option("-o,--output", texts->output, "table, json or yaml")
       ->option_text("FORMAT [table]")
-      ->check(CLI::IsMember({"table", "json"}))
+      ->check(CLI::IsMember({"table", "json", "yaml"}))
       ->take_last();
   app.add_option("--server", texts->server, "The controller: unix:///path or ADDRESS:PORT")
       ->option_text(absl::StrCat("SERVER [", kDefaultServer, "]"))
@@ -68,7 +68,9 @@ absl::StatusOr<Globals> ParseGlobals(const GlobalTexts& texts) {
   Globals globals;
   globals.server = *server;
   globals.timeout = *timeout;
-  globals.json = texts.output == "json";
+  globals.format = texts.output == "json"   ? Format::kJson
+                   : texts.output == "yaml" ? Format::kYaml
+                                            : Format::kTable;
   globals.no_color = texts.no_color;
   return globals;
 }
@@ -82,6 +84,7 @@ int Main(int argc, char** argv) {
   AddEventCommands(app, &chosen);
   AddMoveCommands(app, &chosen);
   AddControlCommands(app, &chosen);
+  AddConfigCommands(app, &chosen);
   AddVersionCommand(app, &chosen);
   for (CLI::App* command : app.get_subcommands({})) {
     command->fallthrough();

@@ -1,6 +1,11 @@
 // hbctl switchover and failback: planned moves, each step shown as the controller takes it. The
 // controller moves; if hbctl goes away in between, the move goes on.
+#include <pwd.h>
+#include <unistd.h>
+
 #include <CLI/App.hpp>
+#include <array>
+#include <climits>
 #include <memory>
 #include <string>
 
@@ -21,9 +26,9 @@ class MoveReport {
   absl::Status OnProgress(const v1::MoveProgress& progress) {
     started_ = true;
     if (progress.done()) last_ = progress;
-    if (globals_.json) {
+    if (!globals_.for_people()) {
       absl::StatusOr<std::string> json = ToJson(progress, false);
-      return json.ok() ? Write(absl::StrCat(*json, "\n")) : json.status();
+      return json.ok() ? Write(InFormat(globals_.format, *json)) : json.status();
     }
     // A failure is hbctl's error message and need not be said twice.
     if (progress.done() && !progress.succeeded()) return absl::OkStatus();
@@ -58,13 +63,24 @@ class MoveReport {
   v1::MoveProgress last_;
 };
 
+// "root@master", for the event log.
+std::string Myself() {
+  const passwd* const user = getpwuid(geteuid());
+  std::array<char, HOST_NAME_MAX + 1> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  return absl::StrCat(user == nullptr ? absl::StrCat("uid ", geteuid()) : user->pw_name, "@",
+                      host.data());
+}
+
 absl::Status RunSwitchover(const Globals& globals, const std::string& cluster,
-                           const std::string& to) {
+                           const std::string& to, bool force) {
   absl::StatusOr<std::unique_ptr<Connection>> connection = globals.Dial();
   if (!connection.ok()) return connection.status();
   v1::SwitchoverRequest request;
   request.set_cluster(cluster);
   request.set_to(to);
+  request.set_force(force);
+  request.set_by(Myself());
   MoveReport report(globals, "switchover", cluster);
   return report.Outcome((*connection)->Switchover(request, [&](const v1::MoveProgress& progress) {
     return report.OnProgress(progress);
@@ -87,6 +103,7 @@ absl::Status RunFailback(const Globals& globals, const std::string& cluster) {
 void AddMoveCommands(CLI::App& app, Command* chosen) {
   const auto cluster = std::make_shared<std::string>();
   const auto to = std::make_shared<std::string>();
+  const auto force = std::make_shared<bool>(false);
 
   CLI::App* switchover = app.add_subcommand("switchover", "Move a cluster to another node now");
   switchover->add_option("CLUSTER", *cluster, "The cluster to move")
@@ -95,9 +112,13 @@ void AddMoveCommands(CLI::App& app, Command* chosen) {
   switchover->add_option("--to", *to, "The node to move to; default: the best standby")
       ->option_text("NODE")
       ->check(RefuseEmpty);
+  switchover->add_flag("--force", *force,
+                       "Wait for nobody who is out of reach: two nodes may hold the address until "
+                       "the old one's lease ends. Make sure that the old one is off");
   switchover->footer("Example: hbctl switchover web --to slave");
-  switchover->callback(
-      [=] { *chosen = [=](const Globals& g) { return RunSwitchover(g, *cluster, *to); }; });
+  switchover->callback([=] {
+    *chosen = [=](const Globals& g) { return RunSwitchover(g, *cluster, *to, *force); };
+  });
 
   CLI::App* failback = app.add_subcommand("failback", "Move a cluster back to its preferred node");
   failback->add_option("CLUSTER", *cluster, "The cluster to move")->required()->check(RefuseEmpty);

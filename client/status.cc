@@ -18,9 +18,9 @@ absl::Status RunStatus(const Globals& globals, const std::string& cluster) {
   if (!connection.ok()) return connection.status();
   absl::StatusOr<v1::Status> status = (*connection)->GetStatus(cluster);
   if (!status.ok()) return status.status();
-  if (!globals.json) return Write(FormatStatus(*status, OutputStyle(globals.no_color)));
+  if (globals.for_people()) return Write(FormatStatus(*status, OutputStyle(globals.no_color)));
   absl::StatusOr<std::string> json = ToJson(*status, true);
-  return json.ok() ? Write(*json) : json.status();
+  return json.ok() ? Write(InFormat(globals.format, *json)) : json.status();
 }
 
 // The terminal is painted over from its corner, each line's and the screen's rest erased: nothing
@@ -34,9 +34,9 @@ absl::Status RunWatch(const Globals& globals, const std::string& cluster) {
   if (!connection.ok()) return connection.status();
   bool first = true;
   return (*connection)->WatchStatus(cluster, [&](const v1::Status& status) {
-    if (globals.json) {
+    if (!globals.for_people()) {
       absl::StatusOr<std::string> json = ToJson(status, false);
-      return json.ok() ? Write(absl::StrCat(*json, "\n")) : json.status();
+      return json.ok() ? Write(InFormat(globals.format, *json)) : json.status();
     }
     // The style anew each time: the terminal may have another width by now.
     const std::string text = FormatWatch(status, OutputStyle(globals.no_color));

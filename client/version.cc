@@ -21,15 +21,16 @@ absl::StatusOr<v1::Version> AskController(const Globals& globals) {
 absl::Status RunVersion(const Globals& globals) {
   const absl::StatusOr<v1::Version> version = AskController(globals);
   absl::Status written;
-  if (globals.json) {
+  if (!globals.for_people()) {
     std::string controller = "null";
     if (version.ok()) {
       absl::StatusOr<std::string> json = ToJson(*version, false);
       if (!json.ok()) return json.status();
       controller = *json;
     }
-    written =
-        Write(absl::StrCat("{\"hbctl\":\"" HB_VERSION "\",\"controller\":", controller, "}\n"));
+    written = Write(
+        InFormat(globals.format,
+                 absl::StrCat("{\"hbctl\":\"" HB_VERSION "\",\"controller\":", controller, "}")));
   } else {
     const std::string controller =
         version.ok() ? absl::StrCat(version->version(), " (protocol ", version->protocol_version(),

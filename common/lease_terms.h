@@ -22,6 +22,13 @@ struct ReportId {
 // What a holder does when its lease runs out unrenewed (design rule L7).
 enum class OnExpiry { kRelease, kWitness, kHold };
 
+// What a holder that is told to stop does with its lease, as its controller's order has it.
+enum class OnLeave {
+  kKeep,     // leave it as it is: whoever is started next takes it up
+  kWait,     // hold on: another node is being made ready
+  kRelease,  // give up: no other node could take over
+};
+
 // No lease is longer; the schema and both cores enforce it.
 inline constexpr Duration kMaxTtl = absl::Seconds(60);
 

@@ -28,6 +28,7 @@ namespace {
 
 constexpr int kDefaultEvents = 1000;
 constexpr int kMaxEvents = 10'000;
+constexpr size_t kMaxBy = 100;  // bytes of who says so
 // WatchStatus sends at most ten a second.
 constexpr Duration kWatchInterval = absl::Milliseconds(100);
 
@@ -77,12 +78,15 @@ class AdminService final : public v1::Controller::CallbackService {
 
   grpc::ServerWriteReactor<v1::MoveProgress>* Switchover(
       grpc::CallbackServerContext* /*context*/, const v1::SwitchoverRequest* request) override {
-    return Move(request->cluster(), Command::Kind::kSwitchover, request->to());
+    Command command{0, Command::Kind::kSwitchover, std::nullopt};
+    command.force = request->force();
+    command.by = request->by().empty() ? "an operator" : request->by().substr(0, kMaxBy);
+    return Move(request->cluster(), command, request->to());
   }
 
   grpc::ServerWriteReactor<v1::MoveProgress>* Failback(
       grpc::CallbackServerContext* /*context*/, const v1::FailbackRequest* request) override {
-    return Move(request->cluster(), Command::Kind::kFailback, "");
+    return Move(request->cluster(), {0, Command::Kind::kFailback, std::nullopt}, "");
   }
 
   grpc::ServerUnaryReactor* Pause(grpc::CallbackServerContext* context,
@@ -195,12 +199,13 @@ class AdminService final : public v1::Controller::CallbackService {
                             });
   }
 
-  grpc::ServerWriteReactor<v1::MoveProgress>* Move(const std::string& cluster, Command::Kind kind,
+  grpc::ServerWriteReactor<v1::MoveProgress>* Move(const std::string& cluster,
+                                                   const Command& command,
                                                    const std::string& to) {
     auto* const writer = new StreamWriter<v1::MoveProgress>();
-    poster_->Post([this, handle = writer->handle(), cluster, kind, to] {
+    poster_->Post([this, handle = writer->handle(), cluster, command, to] {
       const absl::Status status =
-          controller_->Command(cluster, kind, to, [handle](const Progress& progress) {
+          controller_->Command(cluster, command, to, [handle](const Progress& progress) {
             v1::MoveProgress message;
             message.set_text(progress.text);
             message.set_done(progress.done);
@@ -218,7 +223,7 @@ class AdminService final : public v1::Controller::CallbackService {
     auto* const reactor = context->DefaultReactor();
     poster_->Post([this, reactor, cluster, kind] {
       const absl::Status status =
-          controller_->Command(cluster, kind, "", [reactor](const Progress& progress) {
+          controller_->Command(cluster, {0, kind, std::nullopt}, "", [reactor](const Progress& progress) {
             if (!progress.done) return;
             reactor->Finish(progress.succeeded ? grpc::Status::OK
                                                : grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,

@@ -25,7 +25,7 @@ Cluster::Cluster(EventLoop* loop, IcmpProber* icmp, HttpProber* http,
       http_(http),
       config_(config),
       owner_(owner),
-      decision_(MakeModel(config), stored, grants_until, BootNow()) {}
+      decision_(MakeModel(config), stored, grants_until, WaitNow()) {}
 
 void Cluster::Start() {
   for (NodeIndex i = 0; i < decision_.model().nodes.size(); ++i) {
@@ -49,7 +49,7 @@ void Cluster::Start() {
 }
 
 void Cluster::Step(const Input& input) {
-  const MonoTime now = BootNow();
+  const MonoTime now = WaitNow();
   if (armed_for_ != MonoTime::Infinite() && now - armed_for_ > LateBudget(decision_.model())) {
     StepOnce(LoopLate{now - armed_for_}, now);
   }
@@ -68,7 +68,11 @@ void Cluster::StepOnce(const Input& input, MonoTime now) {
 
 void Cluster::Arm() {
   armed_for_ = decision_.NextDeadline();
-  timer_ = loop_->At(armed_for_, [this] { Step(TimePassed{}); });
+  // The decision waits by a clock that may be behind the loop's: then it is asked again.
+  const MonoTime when = armed_for_ == MonoTime::Infinite()
+                            ? armed_for_
+                            : BootNow() + std::max(armed_for_ - WaitNow(), absl::ZeroDuration());
+  timer_ = loop_->At(when, [this] { Step(TimePassed{}); });
 }
 
 void Cluster::Perform(const Action& action) {

@@ -62,17 +62,24 @@ absl::StatusOr<std::unique_ptr<Cluster>> Controller::MakeCluster(const v1::Clust
   const Duration ttl = FromProtoDuration(config.lease().ttl());
   absl::StatusOr<std::optional<StoredCluster>> stored = store_->Load(config.name());
   if (!stored.ok()) return stored.status();
+  const ClusterModel model = MakeModel(config);
   Persistent persistent;
   // Where there is no record, the longest lease that the schema allows may be out.
   Duration longest = kMaxTtl;
   if (*stored) {
-    persistent = {(*stored)->epoch, (*stored)->paused, (*stored)->placed, (*stored)->flapping};
+    persistent = FromStored(**stored);
     if ((*stored)->longest_ttl > absl::ZeroDuration()) longest = (*stored)->longest_ttl;
   }
-  // On disk before the first order with it (L5).
-  if (absl::Status status = store_->RecordTtl(config.name(), ttl); !status.ok()) return status;
+  Widen(model, &persistent);
+  // On disk before the first order by it (L5, L3, L7).
+  absl::Status status = store_->RecordTtl(config.name(), ttl);
+  if (status.ok()) {
+    status = store_->SaveTerms(config.name(), static_cast<int>(persistent.terms_policy),
+                               persistent.terms_members);
+  }
+  if (!status.ok()) return status;
   return std::make_unique<Cluster>(loop_, icmp_.get(), http_.get(), config, persistent,
-                                   BootNow() + WithClockMargin(longest), this);
+                                   WaitNow() + WithClockMargin(longest), this);
 }
 
 absl::Status Controller::Configure(const v1::ControllerConfig& config) {
@@ -294,6 +301,11 @@ void Controller::Flush(Node& node, bool answer) {
     out.mutable_service()->set_wanted(order.service_running ? v1::ServiceOrder::WANTED_RUNNING
                                                             : v1::ServiceOrder::WANTED_STOPPED);
     out.mutable_service()->set_start_attempt(order.start_attempt);
+    if (!order.active) continue;
+    out.set_force(order.force);
+    out.set_on_leave(order.on_leave == OnLeave::kWait      ? v1::ON_LEAVE_WAIT
+                     : order.on_leave == OnLeave::kRelease ? v1::ON_LEAVE_RELEASE
+                                                           : v1::ON_LEAVE_KEEP);
   }
   node.link->Send(std::move(orders));
 }
@@ -325,8 +337,10 @@ void Controller::TryReserve(const std::string& name, uint64_t at_least) {
 
 void Controller::SaveOverrides(Cluster& cluster, const Persistent& state) {
   const bool accepted = worker_.Run([this, name = cluster.name(), state] {
-    const absl::Status status =
-        store_->SaveOverrides(name, state.paused, state.placed, state.flapping);
+    absl::Status status = store_->Save(name, ToStored(state));
+    if (status.ok()) {
+      status = store_->SaveTerms(name, static_cast<int>(state.terms_policy), state.terms_members);
+    }
     if (!status.ok()) LogError("store", {{"error", std::string(status.message())}});
   });
   if (!accepted) LogError("store", {{"error", "too many jobs wait for the store"}});
@@ -392,13 +406,13 @@ void Controller::ListEvents(const std::string& cluster, absl::Time since, int li
 
 // --- Commands ---
 
-absl::Status Controller::Command(const std::string& cluster_name, Command::Kind kind,
+absl::Status Controller::Command(const std::string& cluster_name, controller::Command command,
                                  const std::string& to, ProgressListener listener) {
   Cluster* const cluster = Find(cluster_name);
   if (cluster == nullptr) {
     return absl::NotFoundError(absl::StrCat("there is no cluster '", cluster_name, "'"));
   }
-  controller::Command command{next_command_++, kind, std::nullopt};
+  command.id = next_command_++;
   if (!to.empty()) {
     const auto& nodes = cluster->decision().model().nodes;
     for (NodeIndex i = 0; i < nodes.size(); ++i) {

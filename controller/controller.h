@@ -41,8 +41,8 @@ class Controller : public Cluster::Owner {
 
   // Operators' commands. `done` hears every step, the last with Progress::done.
   using ProgressListener = std::function<void(const Progress&)>;
-  // NotFound: no such cluster, or no such node in it.
-  [[nodiscard]] absl::Status Command(const std::string& cluster_name, Command::Kind kind,
+  // NotFound: no such cluster, or no such node in it. `command`'s id and `to` are given here.
+  [[nodiscard]] absl::Status Command(const std::string& cluster_name, controller::Command command,
                                      const std::string& to, ProgressListener listener);
 
   // Events. `listener` hears each new one until it returns false; past ones come from the store.

@@ -1,4 +1,6 @@
 // hb-controller: reads the config, opens the store, serves hbctl, and runs the loop.
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -6,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,11 +16,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/config/controller_config.h"
+#include "common/config/lease_costs.h"
 #include "common/event_loop.h"
 #include "common/log.h"
 #include "common/net/gateway.h"
 #include "common/probe/http.h"
 #include "common/probe/icmp.h"
+#include "common/time_namespace.h"
 #include "common/version.h"
 #include "controller/admin_service.h"
 #include "controller/controller.h"
@@ -51,6 +56,31 @@ absl::Status CheckHere(const v1::ControllerConfig& config, const std::string& pa
   return absl::OkStatus();
 }
 
+// Of this host, on all its interfaces. Empty where they can't be had: then a warning is not given.
+std::set<IpAddress> LocalAddresses() {
+  std::set<IpAddress> addresses;
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return addresses;
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr) continue;
+    if (entry->ifa_addr->sa_family == AF_INET) {
+      addresses.insert(
+          IpAddress::V4(reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr));
+    } else if (entry->ifa_addr->sa_family == AF_INET6) {
+      addresses.insert(
+          IpAddress::V6(reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr));
+    }
+  }
+  freeifaddrs(list);
+  return addresses;
+}
+
+void LogWarnings(const v1::ControllerConfig& config) {
+  for (const std::string& warning : Warnings(config, LocalAddresses())) {
+    LogWarning("config is valid, but", {{"reason", warning}});
+  }
+}
+
 class Daemon {
  public:
   explicit Daemon(std::string config_path) : config_path_(std::move(config_path)) {}
@@ -62,6 +92,7 @@ class Daemon {
       return Fail(kBadConfig, here);
     }
     if (absl::Status status = Start(*config); !status.ok()) return Fail(kFailed, status);
+    LogWarnings(*config);
     loop_->EnableWatchdog();
     sd_notify(0, "READY=1");
     LogInfo("started",
@@ -77,6 +108,7 @@ class Daemon {
 
  private:
   absl::Status Start(const v1::ControllerConfig& config) {
+    if (absl::Status status = CheckTimeNamespace(); !status.ok()) return status;
     signal(SIGPIPE, SIG_IGN);
     absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
     if (!loop.ok()) return loop.status();
@@ -121,6 +153,7 @@ class Daemon {
       return;
     }
     running_ = *config;
+    LogWarnings(*config);
     LogInfo("reloaded", {{"config", config_path_}});
   }
 

@@ -126,6 +126,12 @@ v1::ClusterSpec MakeSpec(const v1::ClusterConfig& config, NodeIndex node,
     spec.set_witness(config.witness().address());
     *spec.mutable_witness_interval() = config.witness().interval();
   }
+  for (int i = 0; i < config.nodes_size(); ++i) {
+    if (static_cast<NodeIndex>(i) == node) continue;
+    v1::PeerSpec& peer = *spec.add_peers();
+    peer.set_name(config.nodes(i).name());
+    peer.set_executor(config.nodes(i).executor());
+  }
   if (config.has_firewall()) FillFirewall(config, node, controller, *spec.mutable_firewall());
   spec.set_revision(Fingerprint(spec));
   return spec;
@@ -174,12 +180,53 @@ NodeReport ReadReport(const v1::ClusterReport& report, uint64_t revision) {
   out.service = ReadState(report.service().state());
   out.service_detail = report.service().detail();
   out.start_attempt = report.service().start_attempt();
+  out.follows = report.follows();
+  out.bound = report.bound();
+  out.promises = report.promises();
+  out.leaving = report.leaving();
+  out.conflicts = report.conflicts();
+  out.conflict = report.conflict();
   out.obstacles.insert(out.obstacles.end(), report.obstacles().begin(), report.obstacles().end());
   if (!report.refusal().empty()) out.obstacles.push_back("refused: " + report.refusal());
   out.vips_present =
       report.vips_size() > 0 && std::all_of(report.vips().begin(), report.vips().end(),
                                             [](const v1::VipReport& vip) { return vip.present(); });
   return out;
+}
+
+Persistent FromStored(const StoredCluster& stored) {
+  Persistent state;
+  state.epoch = stored.epoch;
+  state.paused = stored.paused;
+  state.placed = stored.placed;
+  state.flapping = stored.flapping;
+  state.established = stored.established;
+  state.holder = stored.holder;
+  state.terms_policy = static_cast<OnExpiry>(std::clamp(stored.terms_policy, 0, 2));
+  state.terms_members = stored.terms_members;
+  return state;
+}
+
+StoredOverrides ToStored(const Persistent& state) {
+  return {state.paused, state.placed, state.flapping, state.established, state.holder};
+}
+
+void Widen(const ClusterModel& model, Persistent* state) {
+  // No node is called that: nobody is named by both.
+  static constexpr char kNobody[] = "-";
+  std::vector<std::string> members;
+  for (const NodeModel& node : model.nodes) {
+    const auto& before = state->terms_members;
+    if (before.empty() || std::find(before.begin(), before.end(), node.name) != before.end()) {
+      members.push_back(node.name);
+    }
+  }
+  if (members.empty()) members.emplace_back(kNobody);
+  // The enumerators stand in the order of looseness.
+  state->terms_policy = state->terms_members.empty()
+                            ? model.on_expiry
+                            : std::max(state->terms_policy, model.on_expiry);
+  state->terms_members = std::move(members);
 }
 
 std::optional<IpAddress> SourceAddressFor(const IpAddress& target) {

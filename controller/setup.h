@@ -11,6 +11,7 @@
 #include "common/time.h"
 #include "controller/core/model.h"
 #include "controller/probe/node_probes.h"
+#include "controller/store/store.h"
 #include "hb/v1/config.pb.h"
 #include "hb/v1/executor.pb.h"
 
@@ -30,6 +31,13 @@ std::optional<HttpProbeOptions> MakeHttpOptions(const v1::ClusterConfig& config,
 // A report from the wire; `revision` is the one in force for that node. States that are not known
 // (a newer executor) count as unknown.
 NodeReport ReadReport(const v1::ClusterReport& report, uint64_t revision);
+
+// What the store has of a cluster, in the core's words, and back.
+Persistent FromStored(const StoredCluster& stored);
+StoredOverrides ToStored(const Persistent& state);
+// A holder may still work by the configuration before this one: the terms of both, until it has
+// confirmed the new one.
+void Widen(const ClusterModel& model, Persistent* state);
 
 // The address from which this host reaches `target`; absent when there is no route.
 std::optional<IpAddress> SourceAddressFor(const IpAddress& target);

@@ -135,11 +135,11 @@ void FillCluster(const Cluster& cluster, MonoTime now, v1::ClusterStatus& out) {
 }  // namespace
 
 v1::Status MakeStatus(const Controller& controller, const std::string& cluster) {
-  const MonoTime now = BootNow();
+  const MonoTime now = WaitNow();  // the decisions' clock
   v1::Status status;
   *status.mutable_time() = ToTimestamp(WallNow());
   status.set_controller_id(controller.id());
-  *status.mutable_uptime() = ToProtoDuration(now - controller.started());
+  *status.mutable_uptime() = ToProtoDuration(BootNow() - controller.started());
   for (const auto& c : controller.clusters()) {
     if (cluster.empty() || c->name() == cluster) FillCluster(*c, now, *status.add_clusters());
   }

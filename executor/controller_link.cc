@@ -58,9 +58,10 @@ absl::Status ControllerLink::Serve() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // A dead connection is given back to the kernel within some seconds; leases do not wait for it.
+  // A dead connection is given back to the kernel within some seconds (gRPC sets TCP_USER_TIMEOUT to
+  // the keepalive's timeout); leases do not wait for it.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 5000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 2000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // The controller's own keepalive is welcome, however often it comes.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
@@ -69,6 +70,7 @@ absl::Status ControllerLink::Serve() {
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(service_.get());
+  if (options_.peer_service != nullptr) builder.RegisterService(options_.peer_service);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port <= 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": gRPC refuses"));
@@ -88,6 +90,7 @@ ControllerLink::~ControllerLink() {
     Close(session.get(), absl::UnavailableError("the executor is stopping"));
     session->Disown();
   }
+  if (options_.peer_service != nullptr) options_.peer_service->Close();
   if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now() + kShutdownFor);
 }
 
@@ -123,23 +126,18 @@ void ControllerLink::Begin(Session* session) {
   session->ReadNext();
 }
 
-absl::Status ControllerLink::CheckCaller(const Hello& hello) const {
-  if (active_ == nullptr || active_->controller_id == hello.controller_id) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("node ", options_.node, " follows controller ",
-                                                    active_->controller_id,
-                                                    ", which is connected from ", active_->peer()));
-}
-
 void ControllerLink::OnHello(Session* session, const v1::ControllerHello& wire) {
   if (!session->controller_id.empty()) {
     return Close(session, absl::InvalidArgumentError("a second hello on one stream"));
   }
   absl::StatusOr<Hello> hello = HelloFromWire(wire, options_.node);
   absl::Status status = hello.status();
-  if (status.ok()) status = CheckCaller(*hello);
-  if (status.ok() && followed_ != hello->controller_id && handler_->HoldsAnything()) {
-    status = absl::FailedPreconditionError(absl::StrCat(
-        "node ", options_.node, " holds a lease of controller ", followed_, " until it runs out"));
+  if (status.ok()) {
+    status = handler_->MayFollow(hello->controller_id);
+    if (!status.ok()) {
+      status = absl::FailedPreconditionError(
+          absl::StrCat("node ", options_.node, ": ", std::string(status.message())));
+    }
   }
   if (!status.ok()) {
     LogWarning("session refused",
@@ -147,15 +145,15 @@ void ControllerLink::OnHello(Session* session, const v1::ControllerHello& wire) 
     return Close(session, status);
   }
   if (active_ != nullptr) {
-    Close(active_, absl::AlreadyExistsError("a newer session of the same controller has come"));
+    Close(active_, absl::AlreadyExistsError("a newer session has come"));
   }
-  session->controller_id = followed_ = hello->controller_id;
+  session->controller_id = hello->controller_id;
   active_ = session;
   LogInfo("stream opened", {{"controller", hello->controller_id},
                             {"peer", session->peer()},
                             {"version", hello->software_version}});
   session->SendMessage(HelloToWire(options_.node, options_.incarnation, options_.software_version));
-  handler_->StreamOpened(session);
+  handler_->StreamOpened(session, hello->controller_id);
   ExpectMessage(session);
 }
 

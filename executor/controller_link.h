@@ -1,7 +1,6 @@
 // The executor's end of the controller's stream (hb.v1.Executor, gRPC): it listens, checks who
 // calls, and lets one session at a time drive the executor. A second session of the same controller
-// takes the place of the first; another controller is refused while the first is connected or a
-// lease runs. Also served: grpc.health.v1, reflection. Not encrypted: whoever reaches the address
+// takes the place of the first; another controller is refused while the first is followed (L11). Also served: grpc.health.v1, reflection. Not encrypted: whoever reaches the address
 // and knows the node's name is believed.
 #ifndef HB_EXECUTOR_CONTROLLER_LINK_H_
 #define HB_EXECUTOR_CONTROLLER_LINK_H_
@@ -20,6 +19,7 @@
 #include "common/event_loop.h"
 #include "common/ip_address.h"
 #include "common/time.h"
+#include "executor/peer_link.h"
 #include "executor/session.h"
 #include "executor/stream.h"
 #include "hb/v1/executor.grpc.pb.h"
@@ -34,6 +34,8 @@ class ControllerLink final : public SessionOwner {
     std::string node;
     uint64_t incarnation = 0;
     std::string software_version;
+    // Served on the same port; both end their work before the link does. May be null.
+    PeerService* peer_service = nullptr;
     // How long a new session may take for its hello, and how long it may be silent afterwards.
     Duration hello_within = absl::Seconds(5);
     Duration silent_for = absl::Seconds(30);
@@ -68,14 +70,12 @@ class ControllerLink final : public SessionOwner {
   void Begin(Session* session);
   void Close(Session* session, const absl::Status& status);
   void ExpectMessage(Session* session);
-  absl::Status CheckCaller(const Hello& hello) const;
 
   const Options options_;
   EventLoop* const loop_;
   StreamHandler* const handler_;
   uint16_t port_ = 0;
   Session* active_ = nullptr;  // drives the executor
-  std::string followed_;       // the controller whose hello was accepted last
   std::unique_ptr<Service> service_;
   std::unique_ptr<grpc::Server> server_;
   absl::Mutex mutex_;

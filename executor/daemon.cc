@@ -13,13 +13,15 @@
 #include "common/boot_clock.h"
 #include "common/config/executor_config.h"
 #include "common/log.h"
+#include "common/time_namespace.h"
 #include "executor/host/service/factory.h"
 
 namespace hb::executor {
 namespace {
 
-// For the last report, when the executor is told to end.
-constexpr Duration kLastMoment = absl::Milliseconds(500);
+// An executor that was told to end and can't in this time ends all the same; what it held stays as
+// it is until the lease ends. A second signal has the same effect at once.
+const Duration kLastMoment = Node::kLeaveLimit + absl::Seconds(2);
 
 void Notify(const std::string& state) { sd_notify(0, state.c_str()); }
 
@@ -35,9 +37,11 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const v1::ExecutorConfig& 
 Daemon::~Daemon() {
   // The link first: nothing new may come in while the rest goes.
   link_.reset();
+  peers_.reset();
 }
 
 absl::Status Daemon::Open() {
+  if (absl::Status status = CheckTimeNamespace(); !status.ok()) return status;
   absl::StatusOr<Settings> settings = ReadSettings(config_);
   if (!settings.ok()) return settings.status();
   absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
@@ -48,7 +52,8 @@ absl::Status Daemon::Open() {
   absl::StatusOr<std::unique_ptr<StateDirectory>> state = StateDirectory::Open(settings->state);
   if (!state.ok()) return state.status();
   state_ = *std::move(state);
-  absl::StatusOr<std::unique_ptr<LinuxHost>> host = LinuxHost::Create(loop_.get());
+  absl::StatusOr<std::unique_ptr<LinuxHost>> host = LinuxHost::Create(
+      loop_.get(), absl::StrCat(settings->bpffs, "/hb/", settings->node));
   if (!host.ok()) return host.status();
   host_ = *std::move(host);
   absl::StatusOr<std::unique_ptr<IcmpProber>> icmp = IcmpProber::Create(loop_.get());
@@ -63,7 +68,7 @@ absl::Status Daemon::Open() {
 
   Executor::Setup setup;
   setup.incarnation = state_->incarnation();
-  setup.epochs = state_->epochs();
+  setup.records = state_->records();
   setup.recorded_vips = state_->vips();
   disk_ = std::make_unique<DiskStore>(loop_.get(), state_.get());
   setup.allow = settings->allow;
@@ -71,11 +76,15 @@ absl::Status Daemon::Open() {
   setup.host = host_.get();
   setup.icmp = icmp_.get();
   setup.store = disk_.get();
+  peers_ = std::make_unique<PeerClient>(loop_.get(), settings->node);
+  setup.peers = peers_.get();
   setup.now = BootNow;
+  setup.wait_now = WaitNow;
   setup.wake_at = [this](MonoTime when) { wake_ = loop_->At(when, [this] { executor_->Wake(); }); };
   setup.status_changed = [](const std::string& status) { Notify("STATUS=" + status); };
   executor_ = std::make_unique<Executor>(std::move(setup));
-  if (absl::Status status = executor_->RemoveLeftovers(); !status.ok()) return status;
+  if (absl::Status status = executor_->Start(); !status.ok()) return status;
+  peer_service_ = std::make_unique<PeerService>(loop_.get(), settings->node, executor_.get());
 
   ControllerLink::Options options;
   options.address = settings->listen.address;
@@ -83,6 +92,7 @@ absl::Status Daemon::Open() {
   options.node = settings->node;
   options.incarnation = state_->incarnation();
   options.software_version = HB_VERSION;
+  options.peer_service = peer_service_.get();
   absl::StatusOr<std::unique_ptr<ControllerLink>> link =
       ControllerLink::Start(std::move(options), loop_.get(), executor_.get());
   if (!link.ok()) return link.status();
@@ -131,8 +141,8 @@ void Daemon::Stop() {
   if (std::exchange(stopping_, true)) return loop_->Stop(0);  // told twice
   LogInfo("stopping", {{"reason", "told to by a signal"}});
   last_moment_ = loop_->After(kLastMoment, [this] { loop_->Stop(0); });
-  executor_->Shutdown([this] { loop_->Stop(0); });
   Notify("STOPPING=1");
+  executor_->Leave([this] { loop_->Stop(0); });
 }
 
 void Daemon::Reread() {

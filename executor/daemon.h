@@ -29,7 +29,8 @@ class Daemon {
       const v1::ExecutorConfig& config, const std::string& config_path);
   ~Daemon();
 
-  // Until SIGTERM or SIGINT. Returns the exit status.
+  // Until SIGTERM or SIGINT, and until what it holds is handed over (Executor::Leave). Returns the
+  // exit status.
   int Run();
 
  private:
@@ -54,7 +55,9 @@ class Daemon {
   std::unique_ptr<HttpProber> http_;
   EventLoop::Handle wake_;
   EventLoop::Handle last_moment_;
+  std::unique_ptr<PeerClient> peers_;
   std::unique_ptr<Executor> executor_;
+  std::unique_ptr<PeerService> peer_service_;
   std::unique_ptr<ControllerLink> link_;
 };
 

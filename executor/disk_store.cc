@@ -16,8 +16,8 @@ DiskStore::~DiskStore() {
   thread_.join();
 }
 
-void DiskStore::StoreEpoch(const std::string& cluster, uint64_t epoch, Done done) {
-  Do([this, cluster, epoch] { return state_->StoreEpoch(cluster, epoch); }, std::move(done));
+void DiskStore::StoreRecord(const std::string& cluster, const Record& record, Done done) {
+  Do([this, cluster, record] { return state_->StoreRecord(cluster, record); }, std::move(done));
 }
 
 void DiskStore::StoreVips(const std::set<Vip>& vips, Done done) {

@@ -28,7 +28,7 @@ class DiskStore final : public Store {
   // Finishes what is under way and waiting; answers that have not been given are not given.
   ~DiskStore() override;
 
-  void StoreEpoch(const std::string& cluster, uint64_t epoch, Done done) override;
+  void StoreRecord(const std::string& cluster, const Record& record, Done done) override;
   void StoreVips(const std::set<Vip>& vips, Done done) override;
   // Any slow work: `work` runs on the thread, `done` gets its outcome.
   void Do(std::function<absl::Status()> work, Done done) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -13,12 +13,6 @@ namespace {
 
 // Rounds of performing and observing that one event may cause. Taking over needs four.
 constexpr int kMaxRounds = 32;
-constexpr Duration kStoreRetry = absl::Milliseconds(500);
-constexpr Duration kFirewallRetry = absl::Seconds(5);
-// The rules are applied again this often: somebody may have flushed iptables.
-constexpr Duration kFirewallInterval = absl::Seconds(10);
-constexpr char kGateway[] = "gateway";
-constexpr char kEveryCluster[] = "*";  // in the log, of what is nobody's alone
 
 std::string LinkObstacle(const std::string& interface, const LinkState& link) {
   if (!link.exists) {
@@ -40,23 +34,87 @@ Executor::Executor(Setup setup)
     : host_(setup.host),
       icmp_(setup.icmp),
       store_(setup.store),
+      peers_(setup.peers),
       allow_(std::move(setup.allow)),
       now_(std::move(setup.now)),
+      wait_now_(std::move(setup.wait_now)),
       wake_at_(std::move(setup.wake_at)),
       status_changed_(std::move(setup.status_changed)),
       services_(std::move(setup.services)),
-      node_(setup.incarnation, setup.epochs),
+      node_(setup.incarnation, setup.records),
       record_(std::move(setup.recorded_vips)) {
-  for (const auto& [cluster, epoch] : setup.epochs) known_clusters_.insert(cluster);
+  for (const auto& [cluster, record] : setup.records) known_clusters_.insert(cluster);
   for (const auto& [name, service] : services_) {
     logged_services_[name] = service->status();
     service->OnChange(Guard([this, n = name] { OnServiceChange(n); }));
   }
-  host_->OnChange(Guard([this] { Perform({}); }));
+  host_->OnChange(Guard([this] {
+    if (started_) Perform({});
+  }));
+}
+
+MonoTime Executor::Tick() {
+  node_.SetWaitClock(wait_now_());
+  return now_();
+}
+
+// ---- what an earlier process left ----
+
+absl::Status Executor::Start() {
+  const std::map<IpAddress, GateLease> gates = host_->Gates();
+  gate_obstacles_ = host_->CheckGate();
+  Acts later;
+  for (Act& act : node_.Start(gates, Tick())) {
+    const auto* gate = std::get_if<SetGate>(&act);
+    if (gate == nullptr) {
+      later.push_back(std::move(act));
+    } else if (absl::Status status = host_->SetGate(gate->vip, gate->lease); !status.ok()) {
+      return status;
+    }
+  }
+  if (absl::Status status = CloseOrphans(gates); !status.ok()) return status;
+  if (absl::Status status = RemoveLeftovers(); !status.ok()) return status;
+  for (const auto& [vip, lease] : gates) {
+    if (IsNamed(vip)) continue;
+    if (absl::Status status = host_->RemoveGate(vip); !status.ok()) return status;
+  }
+  started_ = true;
+  Perform(std::move(later));
+  return absl::OkStatus();
+}
+
+bool Executor::IsNamed(const IpAddress& vip) const {
+  for (const std::string& name : node_.clusters()) {
+    for (const Vip& own : node_.spec(name)->vips) {
+      if (own.address.address == vip) return true;
+    }
+  }
+  return false;
+}
+
+absl::Status Executor::CloseOrphans(const std::map<IpAddress, GateLease>& gates) {
+  for (const auto& [vip, lease] : gates) {
+    if (IsNamed(vip)) continue;
+    if (absl::Status status = host_->SetGate(vip, {}); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Executor::RemoveLeftovers() {
-  for (const Vip& vip : record_.on_disk()) {
+  const MonoTime now = Tick();
+  std::set<Vip> held;
+  for (const std::string& name : node_.clusters()) {
+    const std::vector<Vip>& vips = node_.spec(name)->vips;
+    if (node_.Holds(name, now)) held.insert(vips.begin(), vips.end());
+  }
+  const std::set<Vip> recorded = record_.on_disk();
+  record_.WantNone();
+  for (const Vip& vip : recorded) {
+    if (held.contains(vip)) {
+      record_.Want(vip);
+      put_.insert(vip);
+      continue;
+    }
     if (!host_->HasVip(vip)) continue;
     if (absl::Status status = host_->RemoveVip(vip); !status.ok()) {
       return absl::Status(status.code(), absl::StrCat("cannot remove ", vip.ToString(),
@@ -67,15 +125,19 @@ absl::Status Executor::RemoveLeftovers() {
                                {"interface", vip.interface},
                                {"reason", "left behind by an executor that was killed"}});
   }
-  record_.WantNone();
   return absl::OkStatus();
 }
 
 // ---- the controller's stream ----
 
-void Executor::StreamOpened(Stream* stream) {
+absl::Status Executor::MayFollow(const std::string& controller) const {
+  return node_.CheckController(controller, heard_, now_());
+}
+
+void Executor::StreamOpened(Stream* stream, const std::string& controller) {
   stream_ = stream;
-  node_.StreamOpened();
+  heard_ = Tick();
+  node_.StreamOpened(controller);
   Perform({});
 }
 
@@ -97,7 +159,8 @@ absl::Status Executor::Receive(const Orders& orders) {
                      " clusters and takes no new one; its state directory has their names"));
   }
   known_clusters_ = std::move(known);
-  Acts acts = node_.Obey(Allowed(orders), now_());
+  heard_ = Tick();
+  Acts acts = node_.Obey(Allowed(orders), heard_);
   // Recorded beside the epoch's write and the service's start, so that the address need not wait.
   for (const Order& order : orders.orders) {
     const Spec* spec = node_.spec(order.cluster);
@@ -110,11 +173,16 @@ absl::Status Executor::Receive(const Orders& orders) {
   return absl::OkStatus();
 }
 
-bool Executor::HoldsAnything() const {
-  const MonoTime now = now_();
-  const std::vector<std::string> names = node_.clusters();
-  return std::any_of(names.begin(), names.end(),
-                     [&](const std::string& name) { return node_.Holds(name, now); });
+void Executor::PromiseAsked(PromiseRequest request,
+                            std::function<void(const AnswerPromise&)> answer) {
+  if (leaving_ || (!known_clusters_.contains(request.cluster) &&
+                   known_clusters_.size() >= kMaxClusters)) {
+    return answer({0, false, 0, false, leaving_ ? "the executor is stopping" : "too many clusters"});
+  }
+  known_clusters_.insert(request.cluster);
+  request.id = next_promise_request_++;
+  promise_answers_[request.id] = std::move(answer);
+  Perform(node_.PromiseAsked(request, Tick()));
 }
 
 Orders Executor::Allowed(const Orders& orders) {
@@ -156,7 +224,8 @@ void Executor::Perform(Acts acts) {
       LogError("acts bring no rest", {{"rounds", kMaxRounds}});
       break;
     }
-    const MonoTime now = now_();
+    const MonoTime now = Tick();
+    gate_obstacles_ = host_->CheckGate();
     for (const std::string& name : node_.clusters()) {
       Acts more = node_.Observe(name, See(name, *node_.spec(name)), now);
       acts.insert(acts.end(), std::make_move_iterator(more.begin()),
@@ -167,10 +236,10 @@ void Executor::Perform(Acts acts) {
 }
 
 void Executor::Wake() {
-  const MonoTime now = now_();
+  const MonoTime now = Tick();
   failures_.Expire(now);
-  for (auto& [cluster, pending] : pending_epochs_) {
-    if (!pending.under_way && pending.retry_at <= now) WriteEpoch(cluster);
+  for (auto& [cluster, pending] : pending_records_) {
+    if (!pending.under_way && pending.retry_at <= now) WriteRecord(cluster);
   }
   if (firewall_due_ <= now) SendFirewall();
   Perform(node_.Advance(now));
@@ -180,11 +249,13 @@ void Executor::Settle() {
   if (const std::optional<std::set<Vip>> vips = record_.NextWrite()) {
     store_->StoreVips(*vips, Guard([this](const absl::Status& s) { OnVipsWritten(s); }));
   }
+  WatchVips();
   ReportWhenDue();
   SetTimer();
   TellStatus();
-  const bool reported = stream_ == nullptr || (stream_->Idle() && !node_.ReportDue(now_()));
-  if (shutdown_done_ && reported && record_.settled()) std::exchange(shutdown_done_, nullptr)();
+  const MonoTime now = now_();
+  const bool reported = stream_ == nullptr || (stream_->Idle() && !node_.ReportDue(now));
+  if (left_ && node_.MayExit(now) && reported) std::exchange(left_, nullptr)();
 }
 
 void Executor::ReportWhenDue() {
@@ -207,7 +278,7 @@ void Executor::ReportWhenDue() {
 void Executor::SetTimer() {
   const bool may_report = stream_ != nullptr && stream_->Idle();
   MonoTime next = std::min({node_.NextDeadline(may_report), failures_.NextExpiry(), firewall_due_});
-  for (const auto& [cluster, pending] : pending_epochs_) {
+  for (const auto& [cluster, pending] : pending_records_) {
     if (!pending.under_way) next = std::min(next, pending.retry_at);
   }
   wake_at_(next);
@@ -216,7 +287,7 @@ void Executor::SetTimer() {
 void Executor::TellStatus() {
   const MonoTime now = now_();
   std::vector<std::string> parts;
-  if (shutting_down_) parts.push_back("stopping");
+  if (leaving_) parts.push_back("stopping");
   for (const std::string& name : node_.clusters()) {
     parts.push_back(node_.Holds(name, now)
                         ? absl::StrCat(name, ": active, epoch ", node_.epoch(name))
@@ -236,11 +307,15 @@ Observation Executor::See(const std::string& cluster, const Spec& spec) const {
     const LinkState link = host_->Link(vip.interface);
     seen.vip_present.push_back(host_->HasVip(vip));
     seen.link_usable.push_back(link.usable());
+    const absl::StatusOr<GateLease> gate = host_->ReadGate(vip.address.address);
+    seen.gate_closed.push_back(gate.ok() && gate->closed(now_()));
     const std::string obstacle = LinkObstacle(vip.interface, link);
     const bool known =
         std::find(seen.obstacles.begin(), seen.obstacles.end(), obstacle) != seen.obstacles.end();
     if (!obstacle.empty() && !known) seen.obstacles.push_back(obstacle);
   }
+  seen.gate_stands = gate_obstacles_.empty();
+  seen.obstacles.insert(seen.obstacles.end(), gate_obstacles_.begin(), gate_obstacles_.end());
   if (const Service* service = FindService(spec.service)) {
     seen.service = service->status();
   } else {
@@ -251,189 +326,6 @@ Observation Executor::See(const std::string& cluster, const Spec& spec) const {
   if (attempted != start_attempted_.end()) seen.start_attempted = attempted->second;
   for (std::string& text : failures_.Obstacles(cluster)) seen.obstacles.push_back(std::move(text));
   return seen;
-}
-
-// ---- acts ----
-
-void Executor::Outcome(const std::string& cluster, const std::string& act,
-                       const absl::Status& outcome, Failures::Kind kind) {
-  if (outcome.ok()) {
-    if (failures_.Clear(cluster, act)) {
-      LogInfo("succeeded after failing", {{"cluster", cluster}, {"act", act}});
-    }
-    return;
-  }
-  const std::string error(outcome.message());
-  if (failures_.Add(cluster, act, error, kind, now_())) {
-    LogError(
-        "failed",
-        {{"cluster", cluster}, {"act", act}, {"epoch", node_.epoch(cluster)}, {"reason", error}});
-  }
-}
-
-void Executor::Do(const PersistEpoch& act) {
-  PendingEpoch& pending = pending_epochs_[act.cluster];
-  pending.epoch = std::max(pending.epoch, act.epoch);
-  if (!pending.under_way) WriteEpoch(act.cluster);
-}
-
-void Executor::WriteEpoch(const std::string& cluster) {
-  PendingEpoch& pending = pending_epochs_[cluster];
-  pending.under_way = true;
-  const uint64_t epoch = pending.epoch;
-  store_->StoreEpoch(cluster, epoch, Guard([this, cluster, epoch](const absl::Status& outcome) {
-                       OnEpochWritten(cluster, epoch, outcome);
-                     }));
-}
-
-void Executor::OnEpochWritten(const std::string& cluster, uint64_t epoch,
-                              const absl::Status& outcome) {
-  Outcome(cluster, "writing the epoch down", outcome, Failures::Kind::kObstacle);
-  PendingEpoch& pending = pending_epochs_[cluster];
-  pending.under_way = false;
-  if (!outcome.ok()) {
-    pending.retry_at = now_() + kStoreRetry;
-    return Perform({});
-  }
-  if (pending.epoch > epoch) {
-    WriteEpoch(cluster);
-  } else {
-    pending_epochs_.erase(cluster);
-  }
-  Perform(node_.EpochStored(cluster, epoch, now_()));
-}
-
-void Executor::Do(const AddVip& act) {
-  record_.Want(act.vip);
-  if (record_.Has(act.vip)) return PutVip(act);
-  waiting_adds_.insert_or_assign(act.vip, act);
-}
-
-bool Executor::StillWanted(const AddVip& act) const {
-  const Spec* spec = node_.spec(act.cluster);
-  return !shutting_down_ && spec != nullptr && node_.Holds(act.cluster, now_()) &&
-         std::find(spec->vips.begin(), spec->vips.end(), act.vip) != spec->vips.end();
-}
-
-void Executor::OnVipsWritten(const absl::Status& outcome) {
-  record_.Written(outcome.ok());
-  const std::map<Vip, AddVip> waiting = std::exchange(waiting_adds_, {});
-  for (const auto& [vip, act] : waiting) {
-    Outcome(act.cluster, "writing the vip down", outcome, Failures::Kind::kObstacle);
-    if (!StillWanted(act)) continue;
-    if (record_.Has(vip)) {
-      PutVip(act);
-    } else if (outcome.ok()) {
-      waiting_adds_.emplace(vip, act);  // it came after this write had begun
-    }
-  }
-  if (!outcome.ok() && shutting_down_) record_.AcceptWhatIs();
-  // After another failure the next event comes back here: a write at once would fail as well.
-  if (outcome.ok() || shutting_down_) Perform({});
-}
-
-void Executor::PutVip(const AddVip& act) {
-  const bool was_there = host_->HasVip(act.vip);
-  const absl::Status outcome = host_->AddVip(act.vip, act.valid_for);
-  Outcome(act.cluster, absl::StrCat("AddVip ", act.vip.ToString()), outcome,
-          Failures::Kind::kObstacle);
-  if (!outcome.ok()) return;
-  const bool again = !put_.insert(act.vip).second;
-  if (was_there) return;
-  LogInfo("vip added", {{"cluster", act.cluster},
-                        {"vip", act.vip.address.ToString()},
-                        {"interface", act.vip.interface},
-                        {"epoch", node_.epoch(act.cluster)},
-                        {"reason", again ? "it had disappeared from the interface"
-                                         : "this node holds the lease"}});
-}
-
-void Executor::Do(const RemoveVip& act) {
-  const bool was_there = host_->HasVip(act.vip);
-  waiting_adds_.erase(act.vip);
-  const absl::Status outcome = host_->RemoveVip(act.vip);
-  Outcome(act.cluster, absl::StrCat("RemoveVip ", act.vip.ToString()), outcome,
-          Failures::Kind::kObstacle);
-  if (!outcome.ok()) return;
-  put_.erase(act.vip);
-  if (!was_there) return;
-  LogInfo("vip removed", {{"cluster", act.cluster},
-                          {"vip", act.vip.address.ToString()},
-                          {"interface", act.vip.interface},
-                          {"epoch", node_.epoch(act.cluster)},
-                          {"reason", act.reason}});
-}
-
-void Executor::Do(const Announce& act) {
-  Outcome(act.cluster, absl::StrCat("Announce ", act.vip.ToString()), host_->Announce(act.vip),
-          Failures::Kind::kLogOnly);
-}
-
-void Executor::Do(const StartService& act) {
-  start_attempted_[act.cluster] = std::max(start_attempted_[act.cluster], act.attempt);
-  Service* service = FindService(act.service);
-  LogInfo("service start", {{"cluster", act.cluster},
-                            {"service", act.service},
-                            {"epoch", node_.epoch(act.cluster)},
-                            {"attempt", act.attempt},
-                            {"reason", service != nullptr ? "ordered by the controller"
-                                                          : "ordered, but it is not defined"}});
-  if (service != nullptr) service->Start();
-}
-
-void Executor::Do(const StopService& act) {
-  LogInfo("service stop", {{"cluster", act.cluster},
-                           {"service", act.service},
-                           {"epoch", node_.epoch(act.cluster)},
-                           {"reason", act.reason}});
-  if (Service* service = FindService(act.service)) service->Stop();
-}
-
-void Executor::Do(const ApplyFirewall& act) {
-  rules_ = act.rules;
-  SendFirewall();
-}
-
-void Executor::SendFirewall() {
-  firewall_sent_ = true;
-  firewall_due_ = MonoTime::Infinite();
-  host_->ApplyFirewall(rules_, Guard([this](const absl::Status& outcome) {
-                         if (absl::IsCancelled(outcome)) return;  // a newer call has replaced it
-                         Outcome(kEveryCluster, "applying the firewall rules", outcome,
-                                 Failures::Kind::kLogOnly);
-                         if (!outcome.ok()) {
-                           firewall_due_ = now_() + kFirewallRetry;
-                         } else if (!rules_.empty()) {
-                           firewall_due_ = now_() + kFirewallInterval;
-                         }
-                         SetTimer();
-                       }));
-}
-
-void Executor::Do(const AskWitness& act) {
-  absl::StatusOr<IpAddress> address =
-      act.witness == kGateway ? host_->DefaultGateway() : IpAddress::Parse(act.witness);
-  Outcome(act.cluster, "finding the witness", address.status(), Failures::Kind::kLogOnly);
-  if (!address.ok()) return;
-  const std::pair<std::string, uint64_t> key(act.cluster, next_ping_++);
-  const MonoTime asked = now_();
-  pings_[key] =
-      icmp_->Start(*address, act.timeout, Guard([this, key, asked](const ProbeResult& result) {
-        pings_.erase(key);
-        OnWitness(key.first, asked, result);
-      }));
-}
-
-void Executor::OnWitness(const std::string& cluster, MonoTime asked, const ProbeResult& result) {
-  Outcome(cluster, "asking the witness",
-          result.good ? absl::OkStatus() : absl::UnavailableError(result.detail),
-          Failures::Kind::kLogOnly);
-  if (result.good) Perform(node_.WitnessAnswered(cluster, asked, now_()));
-}
-
-void Executor::Do(const Note& act) {
-  Log(act.warning ? LogLevel::kWarning : LogLevel::kInfo, "lease",
-      {{"cluster", act.cluster}, {"epoch", node_.epoch(act.cluster)}, {"reason", act.text}});
 }
 
 // ---- services and the end ----
@@ -459,22 +351,26 @@ void Executor::OnServiceChange(const std::string& name) {
          {"state", ToString(status.state)},
          {"reason", status.detail}});
   }
-  Perform({});
+  if (started_) Perform({});
 }
 
-void Executor::Shutdown(std::function<void()> done) {
-  Acts acts = node_.Shutdown(now_());
-  shutting_down_ = true;
-  shutdown_done_ = std::move(done);
-  for (const Act& act : acts) {
-    std::visit([this](const auto& a) { Do(a); }, act);
+void Executor::Leave(std::function<void()> done) {
+  leaving_ = true;
+  left_ = std::move(done);
+  Perform(node_.Leave(Tick()));
+}
+
+void Executor::WatchVips() {
+  std::set<Vip> vips;
+  for (const std::string& name : node_.clusters()) {
+    const std::vector<Vip>& own = node_.spec(name)->vips;
+    vips.insert(own.begin(), own.end());
   }
-  const std::set<Vip>& recorded = record_.on_disk();
-  if (std::none_of(recorded.begin(), recorded.end(),
-                   [this](const Vip& vip) { return host_->HasVip(vip); })) {
-    record_.WantNone();
-  }
-  Perform({});
+  if (vips == watched_) return;
+  watched_ = vips;
+  host_->WatchConflicts(vips, Guard([this](const Conflict& conflict) {
+                          Perform(node_.ConflictSeen(conflict, Tick()));
+                        }));
 }
 
 }  // namespace hb::executor

@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "common/probe/icmp.h"
@@ -22,25 +23,28 @@
 #include "executor/failures.h"
 #include "executor/host/host.h"
 #include "executor/host/service/service.h"
+#include "executor/peer.h"
 #include "executor/store.h"
 #include "executor/stream.h"
 #include "executor/vip_record.h"
 
 namespace hb::executor {
 
-class Executor : public StreamHandler {
+class Executor : public StreamHandler, public PromiseHandler {
  public:
   // The pointers must outlive the executor.
   struct Setup {
-    uint64_t incarnation = 0;                // on disk
-    std::map<std::string, uint64_t> epochs;  // on disk
-    std::set<Vip> recorded_vips;             // on disk
+    uint64_t incarnation = 0;               // on disk
+    std::map<std::string, Record> records;  // on disk
+    std::set<Vip> recorded_vips;            // on disk
     AllowList allow;
     std::map<std::string, std::unique_ptr<Service>> services;
     Host* host = nullptr;
     IcmpProber* icmp = nullptr;
     Store* store = nullptr;
+    Peers* peers = nullptr;
     std::function<MonoTime()> now;
+    std::function<MonoTime()> wait_now;  // as WaitNow of common/boot_clock.h
     // Has Wake() called at that instant (Infinite: not at all); replaces what was asked before.
     std::function<void(MonoTime)> wake_at;
     // One line for people, whenever it has changed: "web: active, epoch 7".
@@ -53,27 +57,31 @@ class Executor : public StreamHandler {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // Takes the recorded VIPs, leftovers of an executor that ended without a goodbye, off this host.
-  // Call it before anything else. An error: one could not be removed.
-  [[nodiscard]] absl::Status RemoveLeftovers();
+  // Takes up the leases that an executor which ended without a goodbye left in the gate and that
+  // still run, and closes every other gate; recorded VIPs of no such lease are taken off this host.
+  // Call it before anything else. An error: a gate could not be closed, or a VIP not removed.
+  [[nodiscard]] absl::Status Start();
 
-  void StreamOpened(Stream* stream) override;
+  absl::Status MayFollow(const std::string& controller) const override;
+  void StreamOpened(Stream* stream, const std::string& controller) override;
   void StreamClosed() override;
   void StreamIdle() override;
   // ResourceExhausted: too many clusters; nothing has been obeyed.
   [[nodiscard]] absl::Status Receive(const Orders& orders) override;
-  bool HoldsAnything() const override;
+  void PromiseAsked(PromiseRequest request,
+                    std::function<void(const AnswerPromise&)> answer) override;
 
   // Performs what is due.
   void Wake();
 
-  // Gives everything up, leaves the services as they are, and calls `done` once when the last
-  // report has been written (or there is no stream) and the record of VIPs is empty.
-  void Shutdown(std::function<void()> done);
+  // The executor is about to end: leases are handed over, given up or left as they are, as the
+  // controller's standing orders say (core/node.h, Leave); services are left alone. Calls `done`
+  // once when that is done and the last report has been written (or there is no stream).
+  void Leave(std::function<void()> done);
 
  private:
-  struct PendingEpoch {
-    uint64_t epoch = 0;
+  struct PendingRecord {
+    Record record;
     bool under_way = false;
     MonoTime retry_at = MonoTime::Infinite();
   };
@@ -94,7 +102,8 @@ class Executor : public StreamHandler {
   void SetTimer();
   void TellStatus();
 
-  void Do(const PersistEpoch& act);
+  void Do(const PersistRecord& act);
+  void Do(const SetGate& act);
   void Do(const AddVip& act);
   void Do(const RemoveVip& act);
   void Do(const Announce& act);
@@ -102,10 +111,19 @@ class Executor : public StreamHandler {
   void Do(const StopService& act);
   void Do(const ApplyFirewall& act);
   void Do(const AskWitness& act);
+  void Do(const AskPromise& act);
+  void Do(const AnswerPromise& act);
   void Do(const Note& act);
 
-  void WriteEpoch(const std::string& cluster);
-  void OnEpochWritten(const std::string& cluster, uint64_t epoch, const absl::Status& outcome);
+  // Reads both clocks; the core is told the one that it waits by.
+  MonoTime Tick();
+  absl::Status CloseOrphans(const std::map<IpAddress, GateLease>& gates);
+  bool IsNamed(const IpAddress& vip) const;
+  absl::Status RemoveLeftovers();
+  void WatchVips();
+  void WriteRecord(const std::string& cluster);
+  void OnRecordWritten(const std::string& cluster, const Record& record,
+                       const absl::Status& outcome);
   void OnVipsWritten(const absl::Status& outcome);
   void PutVip(const AddVip& act);
   bool StillWanted(const AddVip& act) const;
@@ -124,8 +142,10 @@ class Executor : public StreamHandler {
   Host* const host_;
   IcmpProber* const icmp_;
   Store* const store_;
+  Peers* const peers_;
   const AllowList allow_;
   const std::function<MonoTime()> now_;
+  const std::function<MonoTime()> wait_now_;
   const std::function<void(MonoTime)> wake_at_;
   const std::function<void(const std::string&)> status_changed_;
   const std::map<std::string, std::unique_ptr<Service>> services_;
@@ -136,7 +156,12 @@ class Executor : public StreamHandler {
   VipRecord record_;
   std::map<Vip, AddVip> waiting_adds_;  // for the record
   std::set<Vip> put_;                   // added by us and not removed by us
-  std::map<std::string, PendingEpoch> pending_epochs_;
+  std::map<std::string, PendingRecord> pending_records_;
+  std::vector<std::string> gate_obstacles_;
+  std::set<Vip> watched_;
+  MonoTime heard_;  // the followed controller; MonoTime(): not yet
+  std::map<uint64_t, std::function<void(const AnswerPromise&)>> promise_answers_;
+  uint64_t next_promise_request_ = 1;
   std::map<std::string, uint64_t> start_attempted_;
   std::map<std::string, std::string> logged_refusals_;
   std::map<std::string, ServiceStatus> logged_services_;
@@ -146,8 +171,9 @@ class Executor : public StreamHandler {
   MonoTime firewall_due_ = MonoTime::Infinite();
   std::map<std::pair<std::string, uint64_t>, IcmpProber::PingHandle> pings_;
   uint64_t next_ping_ = 0;
-  bool shutting_down_ = false;
-  std::function<void()> shutdown_done_;
+  std::function<void()> left_;  // after Leave, until it is called
+  bool leaving_ = false;
+  bool started_ = false;  // before Start nothing that happens is acted upon
   std::string last_status_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

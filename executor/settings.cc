@@ -52,6 +52,7 @@ absl::StatusOr<Settings> ReadSettings(const v1::ExecutorConfig& config) {
   Settings settings;
   settings.node = config.node();
   settings.state = config.state();
+  settings.bpffs = config.bpffs();
   absl::StatusOr<Endpoint> listen = ParseEndpoint(config.listen());
   if (!listen.ok()) return Unread("listen", listen.status());
   settings.listen = *listen;

@@ -22,6 +22,7 @@ struct Settings {
   AllowList allow;
   std::vector<ServiceDefinition> services;
   std::string state;
+  std::string bpffs;
 };
 
 // `config` as LoadExecutorConfig returns it. Internal: it is not.

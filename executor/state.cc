@@ -18,12 +18,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "executor/record.h"
 
 namespace hb::executor {
 namespace {
 
 constexpr char kIncarnationFile[] = "incarnation";
-constexpr char kEpochsFile[] = "epochs";
+constexpr char kClustersFile[] = "clusters";
 constexpr char kVipsFile[] = "vips";
 constexpr size_t kMaxFileBytes = size_t{4} << 20;
 
@@ -203,38 +204,28 @@ absl::Status StateDirectory::Load() {
   const std::string remedy = EpochRemedy(directory_);
   auto incarnation = ReadLines(directory_fd_, directory_, kIncarnationFile, remedy);
   if (!incarnation.ok()) return incarnation.status();
-  auto epochs = ReadLines(directory_fd_, directory_, kEpochsFile, remedy);
-  if (!epochs.ok()) return epochs.status();
+  auto clusters = ReadLines(directory_fd_, directory_, kClustersFile, remedy);
+  if (!clusters.ok()) return clusters.status();
   const std::string vips_remedy =
       "take the floating addresses off this node's interfaces (ip address delete) and remove the "
       "file";
   auto vips = ReadLines(directory_fd_, directory_, kVipsFile, vips_remedy);
   if (!vips.ok()) return vips.status();
-  if (*incarnation && !*epochs) {
-    return absl::DataLossError(absl::StrCat(directory_, "/", kEpochsFile, " is missing, though ",
+  if (*incarnation && !*clusters) {
+    return absl::DataLossError(absl::StrCat(directory_, "/", kClustersFile, " is missing, though ",
                                             kIncarnationFile, " is there; ", remedy));
   }
-  if (*epochs) {
-    for (const std::string& line : **epochs) {
-      const std::vector<std::string> words = absl::StrSplit(line, ' ');
-      uint64_t epoch = 0;
-      if (words.size() != 2 || words[0].empty() || !absl::SimpleAtoi(words[1], &epoch) ||
-          !epochs_.emplace(words[0], epoch).second) {
-        return BadLine(directory_, kEpochsFile, line, remedy);
-      }
-    }
-  } else if (absl::Status status = WriteEpochs({}); !status.ok()) {
-    return status;
-  }
+  absl::Status status = *clusters ? ReadRecords(**clusters, remedy) : WriteRecords({});
+  if (!status.ok()) return status;
   if (*incarnation) {
     const std::vector<std::string>& lines = **incarnation;
     if (lines.size() != 1 || !absl::SimpleAtoi(lines[0], &incarnation_) || incarnation_ == 0 ||
         incarnation_ == UINT64_MAX) {
       return BadLine(directory_, kIncarnationFile, lines.empty() ? "" : lines[0], remedy);
     }
-  } else if (!epochs_.empty()) {
+  } else if (!records_.empty()) {
     return absl::DataLossError(absl::StrCat(directory_, "/", kIncarnationFile,
-                                            " is missing, though ", kEpochsFile, " is there; ",
+                                            " is missing, though ", kClustersFile, " is there; ",
                                             remedy));
   }
   for (const std::string& line : vips->value_or(std::vector<std::string>())) {
@@ -256,22 +247,45 @@ absl::Status StateDirectory::WriteIncarnation() {
   return status;
 }
 
-absl::Status StateDirectory::WriteEpochs(const std::map<std::string, uint64_t>& epochs) {
-  std::string lines;
-  for (const auto& [cluster, epoch] : epochs) absl::StrAppend(&lines, cluster, " ", epoch, "\n");
-  return ReplaceFileAt(directory_fd_, directory_, kEpochsFile, SealStateFile(kEpochsFile, lines));
+absl::Status StateDirectory::ReadRecords(const std::vector<std::string>& lines,
+                                         const std::string& remedy) {
+  for (const std::string& line : lines) {
+    absl::StatusOr<std::pair<std::string, Record>> record = RecordFromLine(line);
+    if (record.ok() && records_.emplace(record->first, std::move(record->second)).second) continue;
+    const std::string why = record.ok() ? "a cluster is there twice"
+                                        : std::string(record.status().message());
+    return absl::DataLossError(absl::StrCat(directory_, "/", kClustersFile, " is damaged (", why,
+                                            ", in \"", line, "\"); ", remedy));
+  }
+  return absl::OkStatus();
 }
 
-absl::Status StateDirectory::StoreEpoch(const std::string& cluster, uint64_t epoch) {
-  if (cluster.empty() || cluster.find_first_of(" \n") != std::string::npos) {
+absl::Status StateDirectory::WriteRecords(const std::map<std::string, Record>& records) {
+  std::string lines;
+  for (const auto& [cluster, record] : records) {
+    absl::StrAppend(&lines, RecordToLine(cluster, record), "\n");
+  }
+  return ReplaceFileAt(directory_fd_, directory_, kClustersFile,
+                       SealStateFile(kClustersFile, lines));
+}
+
+absl::Status StateDirectory::StoreRecord(const std::string& cluster, const Record& record) {
+  if (cluster.empty() || cluster.find_first_of(" =\n") != std::string::npos) {
     return absl::InvalidArgumentError(absl::StrCat("\"", cluster, "\" is no cluster's name"));
   }
-  const auto it = epochs_.find(cluster);
-  if (it != epochs_.end() && it->second >= epoch) return absl::OkStatus();
-  std::map<std::string, uint64_t> next = epochs_;
-  next[cluster] = epoch;
-  absl::Status status = WriteEpochs(next);
-  if (status.ok()) epochs_ = std::move(next);
+  const auto it = records_.find(cluster);
+  if (it != records_.end()) {
+    if (it->second == record) return absl::OkStatus();
+    if (record.epoch < it->second.epoch || record.longest_promise < it->second.longest_promise) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("cluster ", cluster, ": epoch ", record.epoch, " or its promise is below ",
+                       "what is stored already (epoch ", it->second.epoch, ")"));
+    }
+  }
+  std::map<std::string, Record> next = records_;
+  next[cluster] = record;
+  absl::Status status = WriteRecords(next);
+  if (status.ok()) records_ = std::move(next);
   return status;
 }
 

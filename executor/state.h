@@ -1,5 +1,5 @@
-// What an executor must remember across restarts: how often it has started, the highest epoch of
-// each cluster, and the VIPs that it put on interfaces. One directory a process, locked while it
+// What an executor must remember across restarts: how often it has started, each cluster's record
+// (epoch, promises, whom it follows, spec), and the VIPs that it put on interfaces. One directory a process, locked while it
 // lives. Each file is replaced whole or not at all, and synced. A file that is damaged is an error,
 // never taken for an empty one: an executor that has forgotten an epoch could be led by an old
 // order.
@@ -11,10 +11,11 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "executor/core/types.h"
+#include "executor/core/node.h"
 
 namespace hb::executor {
 
@@ -33,12 +34,13 @@ class StateDirectory {
   // Number of this start, from 1; on disk.
   uint64_t incarnation() const { return incarnation_; }
   // What is on disk.
-  const std::map<std::string, uint64_t>& epochs() const { return epochs_; }
+  const std::map<std::string, Record>& records() const { return records_; }
   const std::set<Vip>& vips() const { return vips_; }
 
-  // Ok: on disk, also after a power failure. A lower epoch than the stored one changes nothing.
-  // Otherwise the old contents stand. They block; one thread at a time.
-  [[nodiscard]] absl::Status StoreEpoch(const std::string& cluster, uint64_t epoch);
+  // Ok: on disk, also after a power failure. Otherwise the old contents stand. A record whose epoch
+  // or promise is below the stored one is refused (FailedPrecondition). They block; one thread at a
+  // time.
+  [[nodiscard]] absl::Status StoreRecord(const std::string& cluster, const Record& record);
   [[nodiscard]] absl::Status StoreVips(const std::set<Vip>& vips);
 
  private:
@@ -46,13 +48,14 @@ class StateDirectory {
       : directory_(std::move(directory)), directory_fd_(directory_fd), lock_fd_(lock_fd) {}
   absl::Status Load();
   absl::Status WriteIncarnation();
-  absl::Status WriteEpochs(const std::map<std::string, uint64_t>& epochs);
+  absl::Status WriteRecords(const std::map<std::string, Record>& records);
+  absl::Status ReadRecords(const std::vector<std::string>& lines, const std::string& remedy);
 
   const std::string directory_;
   const int directory_fd_;
   const int lock_fd_;
   uint64_t incarnation_ = 0;
-  std::map<std::string, uint64_t> epochs_;
+  std::map<std::string, Record> records_;
   std::set<Vip> vips_;
 };
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "executor/core/types.h"
+#include "executor/core/node.h"
 
 namespace hb::executor {
 
@@ -18,9 +18,9 @@ class Store {
   using Done = std::function<void(absl::Status)>;
   virtual ~Store() = default;
 
-  // `done` is called once, on the loop, never from within the call: Ok when the epoch (the set) is
-  // on disk. In the order of the calls.
-  virtual void StoreEpoch(const std::string& cluster, uint64_t epoch, Done done) = 0;
+  // `done` is called once, on the loop, never from within the call: Ok when the record (the set)
+  // is on disk. In the order of the calls.
+  virtual void StoreRecord(const std::string& cluster, const Record& record, Done done) = 0;
   virtual void StoreVips(const std::set<Vip>& vips, Done done) = 0;
 };
 

@@ -3,6 +3,8 @@
 #ifndef HB_EXECUTOR_STREAM_H_
 #define HB_EXECUTOR_STREAM_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "executor/core/node.h"
 
@@ -21,14 +23,15 @@ class Stream {
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;
+  // Whether the executor may be led by this controller now (L11). FailedPrecondition: it follows
+  // another one, which was heard a moment ago or of which a grant runs.
+  [[nodiscard]] virtual absl::Status MayFollow(const std::string& controller) const = 0;
   // `stream` is good until StreamClosed returns. Opened and closed alternate.
-  virtual void StreamOpened(Stream* stream) = 0;
+  virtual void StreamOpened(Stream* stream, const std::string& controller) = 0;
   virtual void StreamClosed() = 0;
   virtual void StreamIdle() = 0;
   // An error closes the stream with it.
   [[nodiscard]] virtual absl::Status Receive(const Orders& orders) = 0;
-  // True while a lease holds: then another controller is refused.
-  virtual bool HoldsAnything() const = 0;
 };
 
 }  // namespace hb::executor

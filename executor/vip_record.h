@@ -1,6 +1,7 @@
 // Which VIPs are on disk as put by this executor: an address is added only once it stands there, so
 // that an executor that was killed knows at its next start what to take away. The record only grows
-// while the executor runs, and is emptied at its end. Pure bookkeeping; the writing is its owner's.
+// while the executor runs; the next one empties it of what it does not take up. Pure bookkeeping;
+// the writing is its owner's.
 #ifndef HB_EXECUTOR_VIP_RECORD_H_
 #define HB_EXECUTOR_VIP_RECORD_H_
 
@@ -31,15 +32,11 @@ class VipRecord {
     writing_.reset();
   }
 
-  // The owner has given the rest up.
-  void AcceptWhatIs() { wanted_ = on_disk_; }
-
   // Whatever a write under way does to the file.
   bool Has(const Vip& vip) const {
     return on_disk_.contains(vip) && wanted_.contains(vip) &&
            (!writing_ || writing_->contains(vip));
   }
-  bool settled() const { return !writing_ && wanted_ == on_disk_; }
   const std::set<Vip>& on_disk() const { return on_disk_; }
 
  private:

@@ -143,6 +143,22 @@ absl::Status ReadPolicy(const v1::ClusterSpec& wire, Spec* spec) {
   return interval.status();
 }
 
+absl::Status ReadPeers(const v1::ClusterSpec& wire, Spec* spec) {
+  if (absl::Status status = CheckCount("spec.peers", wire.peers_size(), 0, kMaxPeers);
+      !status.ok()) {
+    return status;
+  }
+  for (const v1::PeerSpec& peer : wire.peers()) {
+    if (absl::Status status = At("spec.peers.name", CheckName(peer.name())); !status.ok()) {
+      return status;
+    }
+    absl::StatusOr<Endpoint> executor = ParseEndpoint(peer.executor());
+    if (!executor.ok()) return At("spec.peers.executor", executor.status());
+    spec->peers.push_back({peer.name(), peer.executor()});
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Spec> ReadSpec(const v1::ClusterSpec& wire) {
   Spec spec;
   if (absl::Status status = At("spec.cluster", CheckName(wire.cluster())); !status.ok())
@@ -157,6 +173,7 @@ absl::StatusOr<Spec> ReadSpec(const v1::ClusterSpec& wire) {
     return status;
   spec.service = wire.service();
   if (absl::Status status = ReadPolicy(wire, &spec); !status.ok()) return status;
+  if (absl::Status status = ReadPeers(wire, &spec); !status.ok()) return status;
   if (!wire.has_firewall()) return spec;
   absl::StatusOr<FirewallSpec> firewall = ReadFirewall(wire.firewall());
   if (!firewall.ok()) return firewall.status();
@@ -206,6 +223,17 @@ absl::StatusOr<Order> ReadOrder(const v1::ClusterOrder& wire) {
       return Bad("order.role",
                  absl::StrCat(static_cast<int>(wire.role()), " is neither standby nor active"));
   }
+  switch (wire.on_leave()) {
+    case v1::ON_LEAVE_WAIT:
+      order.on_leave = OnLeave::kWait;
+      break;
+    case v1::ON_LEAVE_RELEASE:
+      order.on_leave = OnLeave::kRelease;
+      break;
+    default:
+      break;
+  }
+  order.force = wire.force();
   if (absl::Status status = ReadServiceOrder(wire, &order); !status.ok()) return status;
   return order;
 }
@@ -261,6 +289,12 @@ void ClusterToWire(const ClusterReport& report, v1::ClusterReport* wire) {
   for (size_t i = 0; i < obstacles; ++i) wire->add_obstacles(Clean(report.seen.obstacles[i]));
   wire->set_refusal(Clean(report.refusal));
   wire->set_beyond_lease(report.beyond_lease);
+  wire->set_follows(report.follows);
+  wire->set_bound(report.bound);
+  wire->set_promises(report.promises);
+  wire->set_leaving(report.leaving);
+  wire->set_conflicts(report.conflicts);
+  wire->set_conflict(report.conflict);
 }
 
 }  // namespace

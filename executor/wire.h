@@ -17,6 +17,7 @@ namespace hb::executor {
 inline constexpr uint32_t kProtocolVersion = 1;
 inline constexpr int kMaxSpecsAMessage = 64;  // and orders, and clusters to be forgotten
 inline constexpr int kMaxVips = 16;
+inline constexpr int kMaxPeers = 15;
 inline constexpr int kMaxFirewallSources = 64;
 inline constexpr int kMaxFirewallPorts = 64;
 
@@ -36,6 +37,15 @@ v1::ExecutorMessage HelloToWire(const std::string& node, uint64_t incarnation,
 [[nodiscard]] absl::StatusOr<Orders> OrdersFromWire(const v1::Orders& wire);
 
 v1::ExecutorMessage ReportToWire(const Report& report);
+
+// Promises between executors. `from`: this node, `node`: the one that is asked.
+v1::PromiseRequest PromiseRequestToWire(const AskPromise& question, const std::string& from);
+// FailedPrecondition: another protocol version, or another node is meant. InvalidArgument names the
+// field.
+[[nodiscard]] absl::StatusOr<PromiseRequest> PromiseRequestFromWire(const v1::PromiseRequest& wire,
+                                                                    const std::string& node);
+void AnswerToWire(const AnswerPromise& answer, v1::PromiseReply* wire);
+PromiseReply PromiseReplyFromWire(const v1::PromiseReply& wire, const AskPromise& question);
 
 }  // namespace hb::executor
 

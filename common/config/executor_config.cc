@@ -131,6 +131,8 @@ void CheckFile(const ConfigScope& file, hb::v1::ExecutorConfig* config) {
   }
   file.StringOr("state", "/var/lib/hb/executor");
   file.CheckString("state", CheckPath);
+  file.StringOr("bpffs", "/sys/fs/bpf");
+  file.CheckString("bpffs", CheckPath);
 }
 
 }  // namespace

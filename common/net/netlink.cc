@@ -122,6 +122,8 @@ NetlinkRequester::Answer NetlinkRequester::Dump(int type, const void* header, si
   return {EBUSY, "the tables changed during every attempt to read them"};
 }
 
+uint32_t NetlinkRequester::port() const { return nl_socket_get_local_port(socket_.get()); }
+
 NetlinkRequester::Answer NetlinkRequester::Exchange(nl_msg* message, const OnMessage& on_message,
                                                     bool* interrupted) {
   nl_complete_msg(socket_.get(), message);

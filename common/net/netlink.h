@@ -64,6 +64,9 @@ class NetlinkRequester {
   // consistent; one that the kernel interrupted is asked again, five times at most.
   Answer Dump(int type, const void* header, size_t header_bytes, const OnMessage& on_message);
 
+  // What the kernel's notifications give as the source of a change that was requested here.
+  uint32_t port() const;
+
  private:
   explicit NetlinkRequester(NetlinkSocketPtr socket);
   Answer Exchange(nl_msg* message, const OnMessage& on_message, bool* interrupted);

@@ -27,6 +27,8 @@ const char* ToString(MoveCause cause) {
       return "switchover";
     case MoveCause::kFailback:
       return "failback";
+    case MoveCause::kHandover:
+      return "handover";
   }
   return "move";
 }
@@ -39,6 +41,10 @@ Decision::Decision(ClusterModel model, const Persistent& stored, MonoTime grants
       nodes_(model_.nodes.size()),
       book_(model_.nodes.size()),
       adopt_until_(grants_until) {
+  if (stored_.terms_members.empty()) {
+    stored_.terms_policy = model_.on_expiry;
+    for (const NodeModel& node : model_.nodes) stored_.terms_members.push_back(node.name);
+  }
   for (NodeState& node : nodes_) {
     node.icmp = ProbeHealth(model_.icmp);
     node.http = ProbeHealth(model_.http.value_or(ClusterModel::Damping()));
@@ -52,8 +58,10 @@ Actions Decision::Step(const Input& input, MonoTime now) {
   next_deadline_ = MonoTime::Infinite();
   std::visit([this](const auto& i) { Take(i); }, input);
   for (NodeIndex i = 0; i < nodes_.size(); ++i) UpdateVerdict(i);
-  if (adopting_) TryAdopt();
+  if (!stored_.established) Establish();
+  if (adopting_ && stored_.established) TryAdopt();
   if (!adopting_) {
+    ConfirmTerms();
     if (!active_) AdoptLate();
     if (move_) AdvanceMove();
     if (!move_) Consider();
@@ -118,6 +126,11 @@ void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
   const ServiceState before =
       node.reported && node.report ? node.report->service : ServiceState::kUnknown;
   const bool first = !node.reported;
+  if (!first && node.report && report.promises > node.report->promises) node.promised_at = now_;
+  if (!first && node.report && report.conflicts > node.report->conflicts) {
+    Say(Severity::kError, "conflict", i,
+        absl::StrCat(report.conflict, ", which ", Name(i), " holds: it announces itself again"));
+  }
   node.report = report;
   node.start_attempt = std::max(node.start_attempt, report.start_attempt);
   if (report.service == ServiceState::kRunning && before != ServiceState::kRunning) {
@@ -148,7 +161,8 @@ void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
   if (active_ && *active_ == i && report.holding) return;
   active_.reset();
   adopting_ = true;
-  adopt_until_ = std::max(adopt_until_, now_ + WithClockMargin(model_.ttl));
+  // What that store knew of the longest ttl is not known here.
+  adopt_until_ = std::max(adopt_until_, now_ + WithClockMargin(kMaxTtl));
   book_.AssumeGrantsUntil(adopt_until_);
 }
 
@@ -215,6 +229,7 @@ void Decision::Take(const Command& input) {
   if (stored_.paused) {
     return Answer(input.id, false, "the cluster is paused; resume it first");
   }
+  if (input.force) return ForceSwitchover(input);
   if (adopting_ || !active_) return Answer(input.id, false, "no node is active yet");
   if (move_) {
     return Answer(
@@ -251,7 +266,8 @@ void Decision::DecideServices() {
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     NodeState& node = nodes_[i];
     node.runs_service = WantsService(i);
-    if (!node.runs_service || stored_.paused || Silent(i) || !Acted(i)) continue;
+    const bool starting = move_ && move_->to == i;
+    if (!node.runs_service || (stored_.paused && !starting) || Silent(i) || !Acted(i)) continue;
     if (node.report->service != ServiceState::kStopped &&
         node.report->service != ServiceState::kFailed) {
       continue;
@@ -276,13 +292,29 @@ void Decision::SendOrders() {
     Order order;
     order.active = active_ == i && !releasing;
     order.epoch = stored_.epoch;
+    if (move_ && move_->seized && move_->to == i && active_ != i) order.epoch = *move_->epoch;
     order.service_running = node.runs_service;
     order.start_attempt = node.start_attempt;
-    if (node.standing == order) continue;
+    if (order.active) order.on_leave = WhenLeaving(i);
+    const bool forced = order.active && std::exchange(node.force_once, false);
+    if (node.standing == order && !forced) continue;
     node.standing = order;
+    order.force = forced;
     if (order.active) book_.Granted(i, node.newest_report, model_.ttl, now_);
     actions_.push_back(SendOrder{i, order});
   }
+}
+
+OnLeave Decision::WhenLeaving(NodeIndex i) const {
+  if (stored_.paused) return OnLeave::kKeep;
+  const bool under_way = move_ && move_->from == i && IsPlanned(move_->cause);
+  return under_way || Best(Fitness::kPresumed, i) ? OnLeave::kWait : OnLeave::kRelease;
+}
+
+void Decision::RecordHolder(NodeIndex i) {
+  if (stored_.holder == model_.nodes[i].name) return;
+  stored_.holder = model_.nodes[i].name;
+  actions_.push_back(Save{stored_});
 }
 
 // --- For the shell ---
@@ -317,6 +349,14 @@ Decision::NodeView Decision::View(NodeIndex i) const {
 }
 
 std::string Decision::Summary() const {
+  if (!stored_.established) {
+    for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+      if (!Silent(i) && nodes_[i].report->follows) continue;
+      return absl::StrCat("Nobody is made active before every node follows this controller: ",
+                          Name(i), " does not (hbctl switchover ", model_.name,
+                          " --to NODE --force overrides)");
+    }
+  }
   if (adopting_) {
     return now_ < adopt_until_
                ? "Just started: waiting for every node's report, or for earlier leases to run out"
@@ -331,7 +371,11 @@ std::string Decision::Summary() const {
   }
   if (!stuck_.empty()) return stuck_;
   if (!active_) return "No node is fit to serve";
-  return absl::StrCat(Name(*active_), Serving() ? " serves" : " is active");
+  std::string summary = absl::StrCat(Name(*active_), Serving() ? " serves" : " is active");
+  if (stored_.terms_policy != model_.on_expiry) {
+    absl::StrAppend(&summary, "; it has not confirmed the new on_expiry yet, the old one counts");
+  }
+  return summary;
 }
 
 }  // namespace hb::controller

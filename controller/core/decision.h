@@ -5,7 +5,10 @@
 //
 // What keeps it safe is small: a node is ordered ACTIVE only by Activate(), which is reached only
 // when the lease book says that every other node is clear (rule L3) and the new epoch is on disk
-// (L4), or by Adopt() of the node that holds already (L5). Everything else is about choosing well.
+// (L4), or by Adopt() of the node that holds already (L5); and not before every member follows this
+// controller (L11). Everything else is about choosing well.
+//
+// `now` is the clock of whoever waits (WaitNow of common/boot_clock.h).
 #ifndef HB_CONTROLLER_CORE_DECISION_H_
 #define HB_CONTROLLER_CORE_DECISION_H_
 
@@ -29,8 +32,10 @@ enum class Fitness {
   kProven,    // its service is running and answers
 };
 
-enum class MoveCause { kStart, kFailover, kSwitchover, kFailback };
+enum class MoveCause { kStart, kFailover, kSwitchover, kFailback, kHandover };
 const char* ToString(MoveCause cause);
+// Prepared before anything is taken away.
+bool IsPlanned(MoveCause cause);
 
 // A stream that misses this many heartbeats counts as silent.
 inline constexpr int kSilentHeartbeats = 3;
@@ -88,6 +93,8 @@ class Decision {
     // Service.
     bool runs_service = false;  // as ordered
     bool page_expected = false;
+    MonoTime promised_at;  // when it was seen to have promised again; MonoTime(): never
+    bool force_once = false;
     uint64_t start_attempt = 0;
     Duration backoff;
     MonoTime next_attempt;
@@ -114,6 +121,10 @@ class Decision {
     bool epoch_asked = false;
     std::optional<uint64_t> epoch;
     bool page_seen = false;
+    // The target has been told the new epoch before it is made active: from then on it renews no
+    // promise to the holder, who is out of reach (L6).
+    bool seized = false;
+    bool forced = false;
   };
 
   // Inputs (decision.cc).
@@ -140,6 +151,8 @@ class Decision {
   std::optional<NodeIndex> Preferred() const;
 
   // Start (decision_start.cc).
+  void Establish();
+  void ConfirmTerms();
   void TryAdopt();
   // A holder that shows up only after the wait, while nobody is active yet.
   void AdoptLate();
@@ -150,7 +163,7 @@ class Decision {
   void ConsiderFailover(NodeIndex a);
   void ConsiderFailback(NodeIndex a);
   void StartMove(MoveCause cause, NodeIndex to, const std::string& reason,
-                 std::optional<uint64_t> command);
+                 std::optional<uint64_t> command, bool forced = false);
   void AdvanceMove();
   void AdvancePreparing();
   void AdvanceReleasing();
@@ -162,12 +175,25 @@ class Decision {
   bool OthersClear(NodeIndex to);
   // Mere silence proves nothing now (L7).
   bool WitnessMissing() const;
+  // The policy that a holder may work by: witness if the present or the confirmed one is.
+  OnExpiry Policy() const;
+  // The other nodes have promised the silent `holder` to stay away, a moment ago: it lives (L6).
+  bool Vouched(NodeIndex holder);
+  bool MayBeReplacedBy(NodeIndex to) const;
+  bool PromisedLately(NodeIndex i);
+  // A node whose promise keeps a holder that is not known here.
+  std::optional<NodeIndex> KeptByPromises();
+  bool OnlySilentOnesLeft(NodeIndex to) const;
+  void HandOver(NodeIndex a);
+  void ForceSwitchover(const Command& command);
   void CountMove();
 
   // Orders (decision.cc).
   void DecideServices();
   bool WantsService(NodeIndex i) const;
   void SendOrders();
+  OnLeave WhenLeaving(NodeIndex i) const;
+  void RecordHolder(NodeIndex i);
 
   void Say(Severity severity, const std::string& type, std::optional<NodeIndex> node,
            const std::string& reason);
@@ -184,6 +210,7 @@ class Decision {
   std::vector<NodeState> nodes_;
   LeaseBook book_;
   bool adopting_ = true;
+  bool said_not_followed_ = false;
   bool raise_epoch_ = false;  // stored_.epoch is a node's: no order before one above it is on disk
   MonoTime adopt_until_;
   std::optional<NodeIndex> active_;

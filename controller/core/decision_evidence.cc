@@ -1,5 +1,6 @@
 // The part of the decision that turns evidence into verdicts, and verdicts into who is fit to be
 // active.
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -91,7 +92,15 @@ void Decision::UpdateVerdict(NodeIndex i) {
       node.report->service != ServiceState::kRunning) {
     verdict = Verdict::kServiceDown;
   }
+  const bool vouched = active_ == i &&
+                       (verdict == Verdict::kNodeDown || verdict == Verdict::kAgentDown) &&
+                       Vouched(i);
+  if (vouched) verdict = Verdict::kPathDown;
   node.reason = Explain(verdict, Name(i), model_.service_label);
+  if (vouched) {
+    node.reason = absl::StrCat("The controller's own path to ", Name(i),
+                               " is bad: the other nodes hear it and have promised to stay away");
+  }
   if (verdict == Verdict::kUnable) {
     absl::StrAppend(&node.reason, ": ", absl::StrJoin(node.report->obstacles, "; "));
   }
@@ -147,7 +156,10 @@ void Decision::ChangeVerdict(NodeIndex i, Verdict verdict, const Evidence& evide
 
 Fitness Decision::FitnessOf(NodeIndex i) const {
   const NodeState& node = nodes_[i];
-  if (Silent(i) || !node.report->knows_spec || !node.report->obstacles.empty()) return Fitness::kNo;
+  if (Silent(i) || !node.report->knows_spec || !node.report->obstacles.empty() ||
+      node.report->leaving) {
+    return Fitness::kNo;
+  }
   if (node.verdict == Verdict::kServiceDown || node.suspect) return Fitness::kSuspect;
   if (node.page_expected && node.http.up() && node.report->service == ServiceState::kRunning) {
     return Fitness::kProven;
@@ -158,9 +170,9 @@ Fitness Decision::FitnessOf(NodeIndex i) const {
 std::optional<NodeIndex> Decision::Best(Fitness at_least, std::optional<NodeIndex> except) const {
   std::optional<NodeIndex> best;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (i == except || FitnessOf(i) < at_least) continue;
+    if (i == except || FitnessOf(i) < at_least || !MayBeReplacedBy(i)) continue;
     const auto rank = [this](NodeIndex n) {
-      return std::make_pair(FitnessOf(n), model_.nodes[n].priority);
+      return std::make_tuple(FitnessOf(n), !nodes_[n].report->bound, model_.nodes[n].priority);
     };
     if (!best || rank(i) > rank(*best)) best = i;
   }

@@ -16,18 +16,28 @@ constexpr Duration kPrepareLimit = absl::Seconds(90);
 constexpr Duration kFirstFailbackBackoff = absl::Seconds(2);
 constexpr Duration kMaxFailbackBackoff = absl::Seconds(15);
 
-bool IsPlanned(MoveCause cause) {
-  return cause == MoveCause::kSwitchover || cause == MoveCause::kFailback;
-}
-
 }  // namespace
+
+bool IsPlanned(MoveCause cause) {
+  return cause == MoveCause::kSwitchover || cause == MoveCause::kFailback ||
+         cause == MoveCause::kHandover;
+}
 
 void Decision::Consider() {
   const std::string was_stuck = std::exchange(stuck_, {});
   if (active_) {
     ConsiderFailover(*active_);
     if (!move_ && stuck_.empty()) ConsiderFailback(*active_);
+  } else if (const std::optional<NodeIndex> held = KeptByPromises()) {
+    stuck_ = absl::StrCat("A node that is out of reach here goes on by ", Name(*held),
+                          "'s promise to stay away");
   } else if (stored_.paused) {
+    // The last holder may be granted again, and nobody else (L10).
+    for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+      if (model_.nodes[i].name != stored_.holder || FitnessOf(i) < Fitness::kSuspect) continue;
+      return StartMove(MoveCause::kStart, i, "No node is active; paused: the last holder goes on",
+                       std::nullopt);
+    }
     stuck_ = "No node is active, and the cluster is paused";
   } else if (const std::optional<NodeIndex> best = Best(Fitness::kSuspect, std::nullopt)) {
     StartMove(MoveCause::kStart, *best, "No node is active", std::nullopt);
@@ -54,12 +64,12 @@ void Decision::ConsiderFailover(NodeIndex a) {
       // It may come back, and serves meanwhile: its lease is waited for.
       if (now_ < ClearAt(a)) return WakeAt(ClearAt(a));
       // Then nobody serves.
-      if (model_.on_expiry != OnExpiry::kHold) needed = Fitness::kSuspect;
+      if (Policy() != OnExpiry::kHold) needed = Fitness::kSuspect;
       break;
     case Verdict::kUnknown:
     case Verdict::kHealthy:
     case Verdict::kPathDown:
-      return;
+      return HandOver(a);
   }
   if (stored_.paused) {
     stuck_ = absl::StrCat(active.reason, ", but the cluster is paused");
@@ -79,7 +89,69 @@ void Decision::ConsiderFailover(NodeIndex a) {
   StartMove(MoveCause::kFailover, *best, active.reason, std::nullopt);
 }
 
+void Decision::HandOver(NodeIndex a) {
+  if (Silent(a) || !nodes_[a].report->leaving || stored_.paused) return;
+  const std::optional<NodeIndex> best = Best(Fitness::kPresumed, a);
+  if (!best) return;
+  StartMove(MoveCause::kHandover, *best, absl::StrCat(Name(a), " executor is stopping"),
+            std::nullopt);
+}
+
+std::optional<NodeIndex> Decision::KeptByPromises() {
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (!PromisedLately(i)) continue;
+    return i;
+  }
+  return std::nullopt;
+}
+
+bool Decision::PromisedLately(NodeIndex i) {
+  const NodeState& node = nodes_[i];
+  if (Silent(i) || node.promised_at == MonoTime() || !node.report->bound) return false;
+  // A holder that lives by promises asks again several times a ttl.
+  const MonoTime until = node.promised_at + model_.ttl;
+  if (now_ >= until) return false;
+  WakeAt(until);
+  return true;
+}
+
+bool Decision::Vouched(NodeIndex holder) {
+  bool any = false;
+  bool all = true;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (i == holder || Silent(i)) continue;
+    const bool promised = PromisedLately(i);
+    any = any || promised;
+    all = all && promised;
+  }
+  // Under `release` it needs the promise of every one, or it gives up.
+  return Policy() == OnExpiry::kRelease ? any && all : any;
+}
+
+void Decision::ForceSwitchover(const Command& command) {
+  const std::optional<NodeIndex> to = command.to ? command.to : Best(Fitness::kSuspect, active_);
+  if (!to) return Answer(command.id, false, "no standby could take over; see hbctl status");
+  if (active_ == *to) {
+    return Answer(command.id, false, absl::StrCat(Name(*to), " is active already"));
+  }
+  if (FitnessOf(*to) == Fitness::kNo) {
+    return Answer(command.id, false,
+                  absl::StrCat(Name(*to), " could not take over: ", nodes_[*to].reason));
+  }
+  if (move_) AbandonMove("an operator forces another");
+  adopting_ = false;
+  if (!stored_.established) {
+    stored_.established = true;
+    actions_.push_back(Save{stored_});
+  }
+  StartMove(MoveCause::kSwitchover, *to,
+            absl::StrCat("Switchover forced by ", command.by,
+                         ": whoever is out of reach is not waited for"),
+            command.id, true);
+}
+
 void Decision::ConsiderFailback(NodeIndex a) {
+  if (Silent(a)) return;
   if (!model_.auto_failback || stored_.paused || stored_.placed || stored_.flapping) return;
   std::optional<NodeIndex> best;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
@@ -100,13 +172,14 @@ void Decision::ConsiderFailback(NodeIndex a) {
 }
 
 void Decision::StartMove(MoveCause cause, NodeIndex to, const std::string& reason,
-                         std::optional<uint64_t> command) {
+                         std::optional<uint64_t> command, bool forced) {
   NodeState& target = nodes_[to];
   Move move{};
   move.cause = cause;
   move.from = active_;
   move.to = to;
-  move.stage = IsPlanned(cause) ? Stage::kPreparing : Stage::kReleasing;
+  move.stage = IsPlanned(cause) && !forced ? Stage::kPreparing : Stage::kReleasing;
+  move.forced = forced;
   move.reason = reason;
   move.command = command;
   move.since = cause == MoveCause::kFailover ? nodes_[*active_].bad_since : now_;
@@ -114,7 +187,8 @@ void Decision::StartMove(MoveCause cause, NodeIndex to, const std::string& reaso
   move.page_seen = target.page_expected && target.http.up();
   target.next_attempt = now_;
   move_ = move;
-  Say(IsPlanned(cause) ? Severity::kInfo : Severity::kWarning, ToString(cause), to, reason);
+  Say(IsPlanned(cause) && !forced ? Severity::kInfo : Severity::kWarning, ToString(cause), to,
+      reason);
   std::get<Event>(actions_.back()).detail =
       active_ ? absl::StrCat("from ", Name(*active_), " to ", Name(to))
               : absl::StrCat("to ", Name(to));
@@ -157,6 +231,7 @@ void Decision::AdvancePreparing() {
     return;
   }
   if (model_.http && !move_->page_seen) return;
+  if (target.report->bound) return;  // it could not take over yet
   if (move_->command) {
     Tell(*move_->command,
          absl::StrCat(Name(move_->to), " is ready: its ", model_.service_label,
@@ -171,7 +246,8 @@ void Decision::AdvanceReleasing() {
   if (move.from && !move.release_ordered) {
     const NodeState& from = nodes_[*move.from];
     if (Silent(*move.from)) {
-      if (IsPlanned(move.cause)) return AbandonMove(from.reason);
+      if (IsPlanned(move.cause) && !move.forced) return AbandonMove(from.reason);
+      if (from.verdict == Verdict::kPathDown) return AbandonMove(from.reason);
     } else if (IsPlanned(move.cause) || from.verdict == Verdict::kServiceDown ||
                from.verdict == Verdict::kUnable) {
       move.release_ordered = true;
@@ -188,19 +264,39 @@ void Decision::AdvanceReleasing() {
     move.epoch_asked = true;
     actions_.push_back(ReserveEpoch{highest + 1});
   }
-  if (OthersClear(move.to) && move.epoch) Activate();
+  if (!move.epoch) return;
+  const bool bound = nodes_[move.to].report->bound && !move.forced;
+  // The epoch goes ahead only to a node whose promise keeps a holder that can't be reached.
+  const bool reachable = move.from && !Silent(*move.from);
+  if (bound && !reachable) move.seized = true;
+  const bool clear = OthersClear(move.to);
+  if ((clear || (move.forced && OnlySilentOnesLeft(move.to))) && !(bound && move.seized)) {
+    Activate();
+  }
+}
+
+bool Decision::OnlySilentOnesLeft(NodeIndex to) const {
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (i != to && !Silent(i) && nodes_[i].report->holding) return false;
+  }
+  return true;
 }
 
 MonoTime Decision::ClearAt(NodeIndex i) const {
   const MonoTime end = book_.End(i);
-  if (model_.on_expiry != OnExpiry::kWitness || end == MonoTime()) return end;
-  // A holder that still saw the witness may go on for ttl beyond its last question (L7).
-  return std::max(end,
-                  nodes_[i].last_report + WithClockMargin(model_.ttl) + model_.witness_interval);
+  if (Policy() != OnExpiry::kWitness || end == MonoTime()) return end;
+  // A holder that still saw the witness may go on for ttl beyond its last question (L7), which it
+  // asked at most one interval after the last sign of life that was had of it here.
+  const NodeState& node = nodes_[i];
+  MonoTime life = node.last_report;
+  if (node.icmp.down()) life = std::max(life, node.icmp.answered());
+  if (node.icmp.down() && node.http.down()) life = std::max(life, node.http.answered());
+  return std::max(end, life + WithClockMargin(model_.ttl) +
+                           std::max(model_.witness_interval, model_.heartbeat));
 }
 
 bool Decision::OthersClear(NodeIndex to) {
-  bool clear = true;
+  bool clear = MayBeReplacedBy(to);
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     if (i == to || book_.ReleaseProven(i, nodes_[i].report)) continue;
     // It says so itself; or it may be this controller that is cut off, and the witness keeps the
@@ -214,14 +310,39 @@ bool Decision::OthersClear(NodeIndex to) {
   return clear;
 }
 
+bool Decision::MayBeReplacedBy(NodeIndex to) const {
+  const std::vector<std::string>& members = stored_.terms_members;
+  const auto named = [&](const std::string& name) {
+    return std::find(members.begin(), members.end(), name) != members.end();
+  };
+  if (members.empty() || named(model_.nodes[to].name)) return true;
+  // The last holder's spec does not name it: it has promised that holder nothing, and time proves
+  // nothing (L3).
+  bool holder_is_member = stored_.holder.empty();
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (model_.nodes[i].name == stored_.holder) holder_is_member = true;
+    const bool never = book_.End(i) == MonoTime();
+    if (i != to && !never && !book_.ReleaseProven(i, nodes_[i].report)) return false;
+  }
+  return holder_is_member;
+}
+
+OnExpiry Decision::Policy() const {
+  const bool witness =
+      model_.on_expiry == OnExpiry::kWitness || stored_.terms_policy == OnExpiry::kWitness;
+  return witness ? OnExpiry::kWitness : std::max(model_.on_expiry, stored_.terms_policy);
+}
+
 bool Decision::WitnessMissing() const {
-  return model_.on_expiry == OnExpiry::kWitness && !witness_seen_;
+  return Policy() == OnExpiry::kWitness && !witness_seen_;
 }
 
 void Decision::Activate() {
   Move& move = *move_;
   stored_.epoch = *move.epoch;
   active_ = move.to;
+  RecordHolder(move.to);
+  nodes_[move.to].force_once = move.forced;
   move.stage = Stage::kActivating;
   move.give_up_at = now_ + kPrepareLimit;
   if (move.command) {
@@ -284,6 +405,8 @@ void Decision::FinishMove() {
 void Decision::AbandonMove(const std::string& why) {
   const Move move = *move_;
   move_.reset();
+  // The target has seen that epoch: who goes on, goes on under it.
+  if (move.seized && move.stage != Stage::kActivating) stored_.epoch = *move.epoch;
   Say(Severity::kWarning, "move_abandoned", move.to,
       absl::StrCat("The ", ToString(move.cause), " to ", Name(move.to), " is given up: ", why));
   if (move.cause == MoveCause::kFailback) {

@@ -11,11 +11,9 @@ void LeaseBook::AssumeGrantsUntil(MonoTime end) {
   }
 }
 
-void LeaseBook::NothingAssumed() {
-  for (Entry& entry : entries_) {
-    entry.assumed_end = MonoTime();
-    entry.unknown_grants = false;
-  }
+void LeaseBook::NothingAssumed(NodeIndex node) {
+  entries_[node].assumed_end = MonoTime();
+  entries_[node].unknown_grants = false;
 }
 
 void LeaseBook::Granted(NodeIndex node, ReportId answers, Duration ttl, MonoTime now) {

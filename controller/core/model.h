@@ -49,6 +49,14 @@ struct Persistent {
   bool paused = false;
   bool placed = false;    // an operator put the service where it is: no automatic failback
   bool flapping = false;  // too many moves: no automatic failback until acknowledged
+  // Every member has followed this store's controller (L11): before that, nobody is granted
+  // anything.
+  bool established = false;
+  std::string holder = {};  // the last node that was made active or adopted; empty: none yet
+  // What a holder may still work by, as long as it has not confirmed the present configuration (L3,
+  // L7): the loosest policy, and the nodes that each of its specs names. Empty: this one's.
+  OnExpiry terms_policy = OnExpiry::kRelease;
+  std::vector<std::string> terms_members = {};
   friend bool operator==(const Persistent&, const Persistent&) = default;
 };
 
@@ -67,6 +75,12 @@ struct NodeReport {
   std::string service_detail;
   uint64_t start_attempt = 0;
   std::vector<std::string> obstacles;  // refusals included
+  bool follows = false;                // this controller, on its disk
+  bool bound = false;                  // by a promise: it can't become active yet
+  uint64_t promises = 0;               // given since its executor started
+  bool leaving = false;                // its executor was told to stop
+  uint64_t conflicts = 0;              // claims of others while it held, since its executor started
+  std::string conflict = {};           // the newest: "02:68:62:00:00:09 claims 192.168.0.111"
 };
 
 // Inputs.
@@ -105,6 +119,8 @@ struct Command {
   uint64_t id;
   Kind kind;
   std::optional<NodeIndex> to;  // of a switchover; absent: the best standby
+  bool force = false;           // of a switchover: whoever is silent is not waited for (L10)
+  std::string by = {};          // who says so
 };
 struct TimePassed {};
 using Input = std::variant<ProbeSeen, StreamOpened, StreamClosed, ReportSeen, WitnessSeen,
@@ -116,6 +132,8 @@ struct Order {
   uint64_t epoch = 0;
   bool service_running = false;
   uint64_t start_attempt = 0;
+  OnLeave on_leave = OnLeave::kKeep;
+  bool force = false;  // although a promise binds it; never part of what stands
   friend bool operator==(const Order&, const Order&) = default;
 };
 

@@ -1,47 +1,64 @@
 #include "controller/store/sqlite.h"
 
 #include <sqlite3.h>
-#include <sys/random.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/boot_clock.h"
 
 namespace hb::controller {
 namespace {
 
-constexpr int kSchemaVersion = 1;
 constexpr int kKeptEvents = 10'000;
+constexpr uintmax_t kSmallestPageBytes = 512;
 
-constexpr char kSchema[] = R"(
-  CREATE TABLE identity (id TEXT NOT NULL);
-  CREATE TABLE cluster (
-    name TEXT PRIMARY KEY,
-    epoch INTEGER NOT NULL DEFAULT 0,
-    paused INTEGER NOT NULL DEFAULT 0,
-    placed INTEGER NOT NULL DEFAULT 0,
-    flapping INTEGER NOT NULL DEFAULT 0,
-    longest_ttl_ns INTEGER NOT NULL DEFAULT 0
-  );
-  CREATE TABLE event (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    time_ns INTEGER NOT NULL,
-    cluster TEXT NOT NULL,
-    node TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
-    severity INTEGER NOT NULL,
-    type TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    detail TEXT NOT NULL
-  );
-  CREATE INDEX event_time ON event (time_ns);
-  PRAGMA user_version = 1;
-)";
+// How a store comes from one schema version to the next; the first makes an empty file a store.
+// Steps that were released are never changed, only followed by others.
+constexpr const char* kMigrations[] = {
+    R"(
+      CREATE TABLE identity (id TEXT NOT NULL);
+      INSERT INTO identity (id) VALUES (lower(hex(randomblob(16))));
+      CREATE TABLE cluster (
+        name TEXT PRIMARY KEY,
+        epoch INTEGER NOT NULL DEFAULT 0,
+        paused INTEGER NOT NULL DEFAULT 0,
+        placed INTEGER NOT NULL DEFAULT 0,
+        flapping INTEGER NOT NULL DEFAULT 0,
+        longest_ttl_ns INTEGER NOT NULL DEFAULT 0
+      );
+      CREATE TABLE event (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        time_ns INTEGER NOT NULL,
+        cluster TEXT NOT NULL,
+        node TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        severity INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        detail TEXT NOT NULL
+      );
+      CREATE INDEX event_time ON event (time_ns);
+    )",
+    // A cluster with an epoch was in use.
+    R"(
+      ALTER TABLE cluster ADD COLUMN established INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE cluster ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+      ALTER TABLE cluster ADD COLUMN terms_policy INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE cluster ADD COLUMN terms_members TEXT NOT NULL DEFAULT '';
+      UPDATE cluster SET established = 1 WHERE epoch > 0;
+    )",
+};
+constexpr int kSchemaVersion = static_cast<int>(std::size(kMigrations));
+
+constexpr char kDamaged[] = ": restore a backup, or move it away to start with an empty store";
 
 // A prepared statement that resets itself when its use ends.
 class Statement {
@@ -87,46 +104,41 @@ class SqliteStore final : public Store {
   ~SqliteStore() override { sqlite3_close_v2(db_); }
 
   absl::Status Prepare() {
+    if (sqlite3_db_readonly(db_, "main") == 1) return MayNotWrite("it is read-only");
     // The first statement that touches the file takes the lock, and keeps it until it is closed.
-    for (const char* pragma : {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL",
-                               "PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"}) {
-      if (absl::Status status = Execute(pragma); !status.ok()) return status;
-    }
-    Statement version(db_, "PRAGMA user_version");
-    if (version.Step() != SQLITE_ROW) return Failed("reading the schema version");
-    const int64_t found = version.Integer(0);
-    if (found > kSchemaVersion) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("store ", path_, ": schema ", found, " is of a newer hb (this one knows ",
-                       kSchemaVersion, "): upgrade, or name another file"));
-    }
-    if (found == 0) {
-      if (absl::Status status = Execute(kSchema); !status.ok()) return status;
-      unsigned char random[16];
-      if (getrandom(random, sizeof random, 0) != sizeof random) {
-        return absl::UnavailableError("getrandom failed");
+    for (const auto& [pragma, wanted] : {std::pair{"locking_mode = EXCLUSIVE", "exclusive"},
+                                         std::pair{"journal_mode = WAL", "wal"}}) {
+      Statement set(db_, absl::StrCat("PRAGMA ", pragma).c_str());
+      if (set.Step() != SQLITE_ROW) return Failed("opening it");
+      if (const std::string answer = set.Text(0); answer != wanted) {
+        return absl::UnavailableError(absl::StrCat("store ", path_, ": PRAGMA ", pragma,
+                                                   " was answered with '", answer,
+                                                   "': put it on a local disk with room"));
       }
-      const std::string id =
-          absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(random), sizeof random));
-      Statement insert(db_, "INSERT INTO identity (id) VALUES (?)");
-      if (insert.Bind(id).Step() != SQLITE_DONE) return Failed("storing the identity");
     }
-    if (absl::Status status = Execute("COMMIT"); !status.ok()) return status;
+    if (absl::Status status = Execute("PRAGMA synchronous = FULL", "opening it"); !status.ok()) {
+      return status;
+    }
+    if (absl::Status status = CheckSound(); !status.ok()) return status;
+    if (absl::Status status = Migrate(); !status.ok()) return status;
     Statement identity(db_, "SELECT id FROM identity");
-    if (identity.Step() != SQLITE_ROW) {
-      return absl::DataLossError(
-          absl::StrCat("store ", path_, ": it has no identity; restore a backup or move it away"));
+    switch (identity.Step()) {
+      case SQLITE_ROW:
+        id_ = identity.Text(0);
+        return absl::OkStatus();
+      case SQLITE_DONE:
+        return absl::DataLossError(absl::StrCat("store ", path_, ": it has no identity", kDamaged));
+      default:
+        return Failed("reading its identity");
     }
-    id_ = identity.Text(0);
-    return absl::OkStatus();
   }
 
   const std::string& id() const override { return id_; }
 
   absl::StatusOr<std::optional<StoredCluster>> Load(const std::string& cluster) override {
     Statement select(db_,
-                     "SELECT epoch, paused, placed, flapping, longest_ttl_ns FROM cluster"
-                     " WHERE name = ?");
+                     "SELECT epoch, paused, placed, flapping, longest_ttl_ns, established, holder,"
+                     " terms_policy, terms_members FROM cluster WHERE name = ?");
     switch (select.Bind(cluster).Step()) {
       case SQLITE_ROW:
         break;
@@ -141,6 +153,10 @@ class SqliteStore final : public Store {
     stored.placed = select.Integer(2) != 0;
     stored.flapping = select.Integer(3) != 0;
     stored.longest_ttl = absl::Nanoseconds(select.Integer(4));
+    stored.established = select.Integer(5) != 0;
+    stored.holder = select.Text(6);
+    stored.terms_policy = static_cast<int>(select.Integer(7));
+    stored.terms_members = absl::StrSplit(select.Text(8), ',', absl::SkipEmpty());
     return stored;
   }
 
@@ -169,6 +185,32 @@ class SqliteStore final : public Store {
     return epoch;
   }
 
+  absl::Status Save(const std::string& cluster, const StoredOverrides& overrides) override {
+    Statement upsert(db_,
+                     "INSERT INTO cluster (name, paused, placed, flapping, established, holder)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET"
+                     " paused = excluded.paused, placed = excluded.placed,"
+                     " flapping = excluded.flapping, established = excluded.established,"
+                     " holder = excluded.holder");
+    upsert.Bind(cluster).Bind(int64_t{overrides.paused}).Bind(int64_t{overrides.placed});
+    upsert.Bind(int64_t{overrides.flapping}).Bind(int64_t{overrides.established});
+    if (upsert.Bind(overrides.holder).Step() != SQLITE_DONE) {
+      return Failed("storing overrides of cluster " + cluster);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status SaveTerms(const std::string& cluster, int policy,
+                         const std::vector<std::string>& members) override {
+    Statement upsert(db_,
+                     "INSERT INTO cluster (name, terms_policy, terms_members) VALUES (?1, ?2, ?3)"
+                     " ON CONFLICT (name) DO UPDATE SET terms_policy = excluded.terms_policy,"
+                     " terms_members = excluded.terms_members");
+    upsert.Bind(cluster).Bind(int64_t{policy}).Bind(absl::StrJoin(members, ","));
+    if (upsert.Step() != SQLITE_DONE) return Failed("storing the terms of cluster " + cluster);
+    return absl::OkStatus();
+  }
+
   absl::Status SaveOverrides(const std::string& cluster, bool paused, bool placed,
                              bool flapping) override {
     Statement upsert(db_,
@@ -181,6 +223,8 @@ class SqliteStore final : public Store {
   }
 
   absl::StatusOr<uint64_t> Append(const StoredEvent& event) override {
+    Transaction transaction(this);
+    if (absl::Status status = transaction.Begin("storing an event"); !status.ok()) return status;
     Statement insert(db_,
                      "INSERT INTO event (time_ns, cluster, node, epoch, severity, type, reason,"
                      " detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
@@ -189,10 +233,9 @@ class SqliteStore final : public Store {
     insert.Bind(event.type).Bind(event.reason).Bind(event.detail);
     if (insert.Step() != SQLITE_DONE) return Failed("storing an event");
     const int64_t id = sqlite3_last_insert_rowid(db_);
-    if (id % 100 == 0) {
-      Statement prune(db_, "DELETE FROM event WHERE id <= ?");
-      if (prune.Bind(id - kKeptEvents).Step() != SQLITE_DONE) return Failed("pruning events");
-    }
+    Statement prune(db_, "DELETE FROM event WHERE id <= ?");
+    if (prune.Bind(id - kKeptEvents).Step() != SQLITE_DONE) return Failed("pruning events");
+    if (absl::Status status = transaction.Commit("storing an event"); !status.ok()) return status;
     return static_cast<uint64_t>(id);
   }
 
@@ -224,24 +267,120 @@ class SqliteStore final : public Store {
     return events;
   }
 
-  absl::Status Failed(const std::string& what) const {
-    const int code = sqlite3_errcode(db_) & 0xff;
-    const std::string text = absl::StrCat("store ", path_, ": ", what, ": ", sqlite3_errmsg(db_));
-    if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(text, ": another process has it open; is another hb-controller running?"));
+ private:
+  // Rolled back when it goes without having been committed.
+  class Transaction {
+   public:
+    explicit Transaction(SqliteStore* store) : store_(store) {}
+    ~Transaction() {
+      // What failed may have rolled back already; then this fails, and nothing is open either way.
+      if (open_) sqlite3_exec(store_->db_, "ROLLBACK", nullptr, nullptr, nullptr);
     }
-    if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT) {
-      return absl::DataLossError(
-          absl::StrCat(text, ": restore a backup, or move it away to start with an empty store"));
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+
+    absl::Status Begin(const std::string& what) {
+      absl::Status status = store_->Execute("BEGIN IMMEDIATE", what);
+      open_ = status.ok();
+      return status;
     }
-    return absl::UnavailableError(text);
+    absl::Status Commit(const std::string& what) {
+      absl::Status status = store_->Execute("COMMIT", what);
+      open_ = !status.ok();
+      return status;
+    }
+
+   private:
+    SqliteStore* const store_;
+    bool open_ = false;
+  };
+
+  // Looks at every page; a few milliseconds.
+  absl::Status CheckSound() const {
+    Statement check(db_, "PRAGMA quick_check(1)");
+    if (check.Step() != SQLITE_ROW) return Failed("checking it");
+    const std::string found = check.Text(0);
+    if (found == "ok") return absl::OkStatus();
+    const std::string first_line = found.substr(0, found.find('\n'));
+    return absl::DataLossError(
+        absl::StrCat("store ", path_, ": it is damaged: ", first_line, kDamaged));
   }
 
- private:
-  absl::Status Execute(const char* sql) {
-    if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return absl::OkStatus();
-    return Failed("opening it");
+  // Brings the schema to kSchemaVersion. On failure the file is of the last version that was
+  // reached, whole.
+  absl::Status Migrate() {
+    absl::StatusOr<int64_t> version = Integer("PRAGMA user_version");
+    if (!version.ok()) return version.status();
+    if (*version < 0 || *version > kSchemaVersion) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("store ", path_, ": schema ", *version, " is of a newer hb (this one knows ",
+                       kSchemaVersion, "): upgrade, or name another file"));
+    }
+    absl::StatusOr<int64_t> objects = Integer("SELECT count(*) FROM sqlite_master");
+    if (!objects.ok()) return objects.status();
+    if (*version == 0 && *objects != 0) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "store ", path_, ": it is the database of another program: name another file"));
+    }
+    for (auto from = static_cast<int>(*version); from < kSchemaVersion; ++from) {
+      const std::string what = from == 0 ? std::string("making it")
+                                         : absl::StrCat("bringing it from schema ", from, " to ",
+                                                        from + 1, " (nothing was changed)");
+      Transaction transaction(this);
+      absl::Status status = transaction.Begin(what);
+      if (status.ok()) status = Execute(kMigrations[from], what);
+      if (status.ok()) status = Execute(absl::StrCat("PRAGMA user_version = ", from + 1), what);
+      if (status.ok()) status = transaction.Commit(what);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<int64_t> Integer(const char* query) const {
+    Statement select(db_, query);
+    if (select.Step() != SQLITE_ROW) return Failed("reading its schema");
+    return select.Integer(0);
+  }
+
+  absl::Status Execute(const std::string& sql, const std::string& what) {
+    if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) {
+      return absl::OkStatus();
+    }
+    return Failed(what);
+  }
+
+  absl::Status MayNotWrite(const std::string& what) const {
+    return absl::UnavailableError(
+        absl::StrCat("store ", path_, ": ", what, ": may this user write there?"));
+  }
+
+  // What the last statement failed with.
+  absl::Status Failed(const std::string& what) const {
+    std::string text = absl::StrCat(what, ": ", sqlite3_errmsg(db_));
+    switch (sqlite3_errcode(db_) & 0xff) {
+      case SQLITE_BUSY:
+      case SQLITE_LOCKED:
+        return absl::FailedPreconditionError(
+            absl::StrCat("store ", path_, ": ", text,
+                         ": another process has it open; is another hb-controller running?"));
+      case SQLITE_NOTADB:
+      case SQLITE_CORRUPT:
+      case SQLITE_ERROR:  // tables that are not what their version says
+        return absl::DataLossError(absl::StrCat("store ", path_, ": ", text, kDamaged));
+      case SQLITE_CANTOPEN:
+      case SQLITE_READONLY:
+      case SQLITE_PERM:
+        return MayNotWrite(text);
+      case SQLITE_FULL:
+        return absl::UnavailableError(
+            absl::StrCat("store ", path_, ": ", text, ": make room on its disk"));
+      case SQLITE_IOERR:
+        absl::StrAppend(&text, ": ", std::strerror(sqlite3_system_errno(db_)));
+        break;
+      default:
+        break;
+    }
+    return absl::UnavailableError(absl::StrCat("store ", path_, ": ", text));
   }
 
   const std::string path_;
@@ -249,9 +388,8 @@ class SqliteStore final : public Store {
   std::string id_;
 };
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path) {
+// What SQLite would put up with, or say in fewer words.
+absl::Status CheckPath(const std::string& path) {
   std::error_code error;
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   if (!parent.empty()) std::filesystem::create_directories(parent, error);
@@ -259,6 +397,41 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path) 
     return absl::UnavailableError(
         absl::StrCat("store ", path, ": making its directory: ", error.message()));
   }
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "store ", path, ": ",
+        std::filesystem::is_directory(status) ? "it is a directory" : "it is no regular file",
+        ": name a file"));
+  }
+  const auto size_of = [](const std::string& file) {
+    std::error_code absent;
+    const auto size = std::filesystem::file_size(file, absent);
+    return absent ? 0 : size;
+  };
+  const auto size = size_of(path);
+  const auto log_size = size_of(path + "-wal");
+  // SQLite throws a log away whose database is not there.
+  if (size == 0 && log_size > 0) {
+    return absl::DataLossError(absl::StrCat(
+        "store ", path, ": its log ", path, "-wal is there, but what it belongs to is not",
+        ": restore a backup, or move the log away to start with an empty store"));
+  }
+  // Without a log that makes it whole, a database ends where a page ends: SQLite reads what is
+  // missing of the last one as zeroes, and takes less than a header for an empty file.
+  if (size % kSmallestPageBytes != 0 && log_size == 0 && size_of(path + "-journal") == 0) {
+    return absl::DataLossError(absl::StrCat("store ", path, ": ", size,
+                                            " bytes are no whole database; it is cut off, or "
+                                            "something else",
+                                            kDamaged));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path) {
+  if (absl::Status status = CheckPath(path); !status.ok()) return status;
   sqlite3* db = nullptr;
   const int result = sqlite3_open_v2(
       path.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);

@@ -1,6 +1,7 @@
-// What the controller keeps through its own restarts: its identity, each cluster's epoch and the
-// operator's overrides, the longest ttl it ever granted, and the events. Synchronous; called from
-// one thread at a time (the controller's worker, so that a slow disk never holds up the loop).
+// What the controller keeps through its own restarts: its identity, each cluster's epoch, holder
+// and overrides, the longest ttl it ever granted, what holders may still work by, and the events.
+// Synchronous; called from one thread at a time (the controller's worker, so that a slow disk never
+// holds up the loop).
 #ifndef HB_CONTROLLER_STORE_STORE_H_
 #define HB_CONTROLLER_STORE_STORE_H_
 
@@ -21,7 +22,21 @@ struct StoredCluster {
   bool paused = false;
   bool placed = false;
   bool flapping = false;
+  bool established = false;  // some node was made active by this store's orders
+  std::string holder;        // the last node that was; empty: none yet
   Duration longest_ttl;
+  // What a holder may still work by.
+  int terms_policy = 0;  // the loosest of its lease policies: 0 release, 1 witness, 2 hold
+  std::vector<std::string> terms_members;  // the nodes that each of its specs names
+};
+
+// What Save keeps of a cluster.
+struct StoredOverrides {
+  bool paused = false;
+  bool placed = false;
+  bool flapping = false;
+  bool established = false;
+  std::string holder = {};
 };
 
 struct StoredEvent {
@@ -55,8 +70,18 @@ class Store {
   [[nodiscard]] virtual absl::StatusOr<uint64_t> ReserveEpoch(const std::string& cluster,
                                                               uint64_t at_least) = 0;
 
+  // All of them, at once. On disk when it returns; on failure all are unchanged.
+  [[nodiscard]] virtual absl::Status Save(const std::string& cluster,
+                                          const StoredOverrides& overrides) = 0;
+  // As Save, but leaves `established` and `holder` as they are.
   [[nodiscard]] virtual absl::Status SaveOverrides(const std::string& cluster, bool paused,
                                                    bool placed, bool flapping) = 0;
+
+  // Replaces terms_policy and terms_members, before an order is sent that a holder may work by.
+  // `members` are node names, so without commas. On disk when it returns; on failure both are
+  // unchanged.
+  [[nodiscard]] virtual absl::Status SaveTerms(const std::string& cluster, int policy,
+                                               const std::vector<std::string>& members) = 0;
 
   // Gives the event its id. Only the newest 10,000 are kept.
   [[nodiscard]] virtual absl::StatusOr<uint64_t> Append(const StoredEvent& event) = 0;

@@ -31,7 +31,9 @@ absl::Status Lease::Take(const Grant& grant, MonoTime now) {
   if (end <= now) {
     return absl::FailedPreconditionError("the order came too late: its lease has run out already");
   }
-  if (!taken_) witness_asked_ = MonoTime();
+  if (!taken_) witness_asked_ = promised_until_ = MonoTime();
+  // What was promised, was promised to the epoch before.
+  if (grant.epoch != epoch_) promised_until_ = MonoTime();
   taken_ = true;
   end_ = end;
   ttl_ = grant.ttl;
@@ -39,6 +41,20 @@ absl::Status Lease::Take(const Grant& grant, MonoTime now) {
   RaiseHighestEpoch(grant.epoch);
   newest_obeyed_ = grant.answers;
   return absl::OkStatus();
+}
+
+void Lease::Adopt(const GateLease& found, MonoTime now) {
+  taken_ = true;
+  witness_asked_ = promised_until_ = MonoTime();
+  ttl_ = std::clamp(found.ttl, absl::ZeroDuration(), kMaxTtl);
+  end_ = std::min(found.until, now + kMaxTtl);
+  if (found.until == MonoTime::Infinite()) end_ = now + ttl_;
+  epoch_ = found.epoch;
+  RaiseHighestEpoch(found.epoch);
+}
+
+void Lease::PromisedUntil(MonoTime until) {
+  if (taken_) promised_until_ = std::max(promised_until_, until);
 }
 
 void Lease::WitnessAnswered(MonoTime asked) {
@@ -51,17 +67,18 @@ void Lease::GiveUp(ReportId next) {
 }
 
 MonoTime Lease::Until() const {
+  const MonoTime promised = std::max(end_, promised_until_);
   switch (policy_) {
     case OnExpiry::kRelease:
-      return end_;
+      return promised;
     case OnExpiry::kWitness:
       // At most ttl beyond the question of the last answer; before any answer the lease alone
       // counts.
-      return witness_asked_ == MonoTime() ? end_ : std::max(end_, witness_asked_ + ttl_);
+      return witness_asked_ == MonoTime() ? promised : std::max(promised, witness_asked_ + ttl_);
     case OnExpiry::kHold:
       return MonoTime::Infinite();
   }
-  return end_;
+  return promised;
 }
 
 }  // namespace hb::executor

@@ -1,7 +1,8 @@
 // The lease of one cluster on one node: until when this node may answer for the cluster's VIPs, and
 // which orders still count. Design rules L1 (the lease runs from the stamp of the report that is
-// answered), L3 (giving up voids what is on its way), L4 (epochs never fall) and L7 (what happens
-// when nobody renews). Pure: time is an argument. It refuses; it never waits.
+// answered), L3 (giving up voids what is on its way), L4 (epochs never fall), L6 (promises of the
+// other nodes keep it) and L7 (what happens when nobody renews). Pure: time is an argument. It
+// refuses; it never waits.
 #ifndef HB_EXECUTOR_CORE_LEASE_H_
 #define HB_EXECUTOR_CORE_LEASE_H_
 
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "common/lease_terms.h"
 #include "common/time.h"
+#include "executor/core/types.h"
 
 namespace hb::executor {
 
@@ -34,6 +36,14 @@ class Lease {
   // obeyed, or the lease would have ended by `now`. InvalidArgument: ttl not within (0, kMaxTtl].
   [[nodiscard]] absl::Status Take(const Grant& grant, MonoTime now);
 
+  // Takes up the lease that an executor which was killed left in the kernel's gate (L5): it ends
+  // when the gate closes. One that never closes by itself (on_expiry: hold) counts as renewed now.
+  void Adopt(const GateLease& found, MonoTime now);
+
+  // Every other node has promised, under this lease's epoch, to stay away until `until` (L6). Like
+  // the witness's answer it extends and revives nothing.
+  void PromisedUntil(MonoTime until);
+
   // The witness answered a question that was asked at `asked`. A lease that has run out by now must
   // have been given up before: an answer extends, it revives nothing.
   void WitnessAnswered(MonoTime asked);
@@ -46,11 +56,11 @@ class Lease {
   // True from Take until GiveUp; whether it still holds at an instant, Holds tells.
   bool taken() const { return taken_; }
   bool Holds(MonoTime now) const { return taken_ && now < Until(); }
-  // It holds by policy alone.
+  // It holds by promises or policy alone.
   bool Beyond(MonoTime now) const { return Holds(now) && now >= end_; }
-  // When it ends unless it is renewed (or the witness answers again).
+  // When it ends unless it is renewed, promised or witnessed again.
   MonoTime Until() const;
-  // The end of the lease itself, whatever the policy.
+  // The end of what the controller granted.
   MonoTime end() const { return end_; }
 
   Duration ttl() const { return ttl_; }
@@ -64,6 +74,7 @@ class Lease {
   bool taken_ = false;
   MonoTime end_;
   MonoTime witness_asked_;
+  MonoTime promised_until_;
   Duration ttl_;
   uint64_t epoch_ = 0;
   uint64_t highest_epoch_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 
@@ -40,37 +41,23 @@ Duration Lifetime(const Lease& lease) {
   return absl::Ceil(lease.ttl(), absl::Seconds(1)) + absl::Seconds(1);
 }
 
+// One write a cluster: the last, which has all of it.
+void DropSupersededWrites(Acts& acts) {
+  std::set<std::string> later;
+  std::vector<bool> superseded(acts.size(), false);
+  for (size_t i = acts.size(); i-- > 0;) {
+    const auto* write = std::get_if<PersistRecord>(&acts[i]);
+    superseded[i] = write != nullptr && !later.insert(write->cluster).second;
+  }
+  size_t next = 0;
+  std::erase_if(acts, [&](const Act&) { return superseded[next++]; });
+}
+
 }  // namespace
-
-Node::Node(uint64_t incarnation, const std::map<std::string, uint64_t>& stored_epochs)
-    : incarnation_(incarnation) {
-  for (const auto& [name, epoch] : stored_epochs) {
-    Cluster& cluster = clusters_[name];
-    cluster.lease = Lease(epoch);
-    // Whatever answers a report of an earlier run is void.
-    cluster.lease.GiveUp(NextId());
-  }
-}
-
-void Node::StreamOpened() {
-  StreamClosed();
-  streaming_ = true;
-  next_report_ = MonoTime();
-}
-
-void Node::StreamClosed() {
-  streaming_ = false;
-  stamps_.clear();
-  for (auto& [name, cluster] : clusters_) {
-    cluster.standing.reset();
-    cluster.parked.reset();
-    cluster.last_sent.reset();
-  }
-}
 
 Acts Node::Obey(const Orders& orders, MonoTime now) {
   Acts acts;
-  if (!streaming_ || shutting_down_) return acts;
+  if (!streaming_) return acts;
   if (orders.heartbeat) heartbeat_ = std::clamp(*orders.heartbeat, kMinHeartbeat, kMaxHeartbeat);
   // A lease that has run out is given up before anything in this message could revive it.
   for (auto& [name, cluster] : clusters_) CheckExpiry(cluster, now, acts);
@@ -84,30 +71,43 @@ Acts Node::Obey(const Orders& orders, MonoTime now) {
         TakeLease(cluster, orders.answers, now, acts)) {
       Work(cluster, now, acts);
     }
+    SyncGate(cluster, now, acts);
+    AdvanceLeaving(cluster, now, acts);
     KeepUp(cluster, now, acts);
   }
+  DropSupersededWrites(acts);
   return acts;
 }
 
 void Node::AdoptSpec(const Spec& spec, MonoTime now, Acts& acts) {
   Cluster& cluster = clusters_[spec.cluster];
+  Record record = cluster.asked;
+  record.spec = spec;
+  record.controller = controller_;
+  Persist(spec.cluster, cluster, record, acts);
   if (cluster.spec.revision == spec.revision) return;
   changed_ = true;
   // A cluster that is new here: whatever answers a report of an earlier run is void.
   if (cluster.lease.void_before() == ReportId{}) cluster.lease.GiveUp({incarnation_, 1});
-  for (size_t i = 0; i < cluster.spec.vips.size(); ++i) {
-    const Vip& vip = cluster.spec.vips[i];
-    if (std::find(spec.vips.begin(), spec.vips.end(), vip) == spec.vips.end()) {
-      acts.push_back(RemoveVip{spec.cluster, vip, "no longer in the cluster's spec"});
-    }
+  for (const Vip& vip : cluster.spec.vips) {
+    if (std::find(spec.vips.begin(), spec.vips.end(), vip) != spec.vips.end()) continue;
+    acts.push_back(SetGate{spec.cluster, vip.address.address, {}});
+    acts.push_back(RemoveVip{spec.cluster, vip, "no longer in the cluster's spec"});
   }
   if (cluster.spec.service != spec.service) RethinkSharedServices(now);
   cluster.spec = spec;
   cluster.lease.SetPolicy(spec.on_expiry);
+  // Who else could become active may have changed with it.
+  cluster.promises.Clear();
   cluster.observed = false;
   cluster.tried.clear();
   cluster.seen.vip_present.assign(spec.vips.size(), false);
   cluster.seen.link_usable.assign(spec.vips.size(), false);
+  cluster.seen.gate_closed.assign(spec.vips.size(), false);
+  // The entry precedes the address.
+  for (const Vip& vip : spec.vips) {
+    acts.push_back(SetGate{spec.cluster, vip.address.address, cluster.gate});
+  }
   if (spec.on_expiry != OnExpiry::kWitness) {
     cluster.next_witness = MonoTime::Infinite();
   } else if (cluster.lease.taken() && cluster.next_witness == MonoTime::Infinite()) {
@@ -125,10 +125,16 @@ void Node::Forget(const std::string& name, MonoTime now, Acts& acts) {
   }
   // The highest epoch and what is void stay known.
   const Lease lease = cluster.lease;
-  const uint64_t seen_epoch = cluster.seen_epoch;
+  Record asked = cluster.asked;
+  const Record on_disk = cluster.on_disk;
+  std::vector<PromiseRequest> pending = std::move(cluster.pending_promises);
   cluster = Cluster();
   cluster.lease = lease;
-  cluster.seen_epoch = seen_epoch;
+  cluster.asked = asked;
+  cluster.on_disk = on_disk;
+  cluster.pending_promises = std::move(pending);
+  asked.spec.reset();
+  Persist(name, cluster, asked, acts);
   RethinkSharedServices(now);
 }
 
@@ -140,9 +146,10 @@ void Node::Receive(const Order& order, ReportId answers, MonoTime now, Acts& act
   Cluster& cluster = clusters_[order.cluster];
   changed_ = true;
   absl::Status epoch = cluster.lease.CheckEpoch(order.epoch);
-  if (epoch.ok() && order.epoch < cluster.seen_epoch) {
-    epoch = absl::FailedPreconditionError(absl::StrCat(
-        "epoch ", order.epoch, " is stale: epoch ", cluster.seen_epoch, " is on its way to disk"));
+  if (epoch.ok() && order.epoch < cluster.asked.epoch) {
+    epoch = absl::FailedPreconditionError(absl::StrCat("epoch ", order.epoch, " is stale: epoch ",
+                                                       cluster.asked.epoch,
+                                                       " is on its way to disk"));
   }
   if (!epoch.ok()) {
     cluster.refusal = std::string(epoch.message());
@@ -159,12 +166,13 @@ void Node::Receive(const Order& order, ReportId answers, MonoTime now, Acts& act
     Supersede(cluster, order);
     return;
   }
-  if (order.epoch > cluster.lease.highest_epoch()) {
+  if (!IsStored(cluster, order)) {
     cluster.standing.reset();
     cluster.parked = order;
     cluster.parked_answers = answers;
-    cluster.seen_epoch = order.epoch;
-    acts.push_back(PersistEpoch{order.cluster, order.epoch});
+    Record record = cluster.asked;
+    record.epoch = order.epoch;
+    Persist(order.cluster, cluster, record, acts);
     return;
   }
   cluster.refusal.clear();
@@ -188,40 +196,37 @@ void Node::Supersede(Cluster& cluster, const Order& refused) {
   }
 }
 
-Acts Node::EpochStored(const std::string& name, uint64_t epoch, MonoTime now) {
-  Acts acts;
-  const auto it = clusters_.find(name);
-  if (it == clusters_.end()) return acts;
-  Cluster& cluster = it->second;
-  CheckExpiry(cluster, now, acts);
-  cluster.lease.RaiseHighestEpoch(epoch);
-  changed_ = true;
-  if (!cluster.parked || cluster.parked->epoch > epoch) return acts;
-  const Order order = *cluster.parked;
-  cluster.parked.reset();
-  Receive(order, cluster.parked_answers, now, acts);
-  KeepUp(cluster, now, acts);
-  return acts;
-}
-
 bool Node::TakeLease(Cluster& cluster, ReportId answers, MonoTime now, Acts& acts) {
   const std::optional<MonoTime> stamp = StampOf(answers);
   const bool held = cluster.lease.taken();
-  const absl::Status status =
-      stamp ? cluster.lease.Take({cluster.standing->epoch, answers, *stamp, cluster.standing->ttl},
-                                 now)
-            : absl::FailedPreconditionError("the order answers no report of this stream");
+  // It will be taken once the promise has run out: no refusal, the report says that it is bound.
+  if (!held && cluster.bound && !cluster.standing->force) return false;
+  absl::Status status;
+  if (!stamp) {
+    status = absl::FailedPreconditionError("the order answers no report of this stream");
+  } else if (!held && leaving_) {
+    status = absl::FailedPreconditionError("the executor is stopping");
+  } else if (!held && cluster.observed && !cluster.seen.gate_stands) {
+    status = absl::FailedPreconditionError("the gate does not stand here");
+  } else {
+    status = cluster.lease.Take(
+        {cluster.standing->epoch, answers, *stamp, cluster.standing->ttl}, now);
+  }
   if (cluster.lease_refusal != status.message()) changed_ = true;
   cluster.lease_refusal = std::string(status.message());
   if (!status.ok()) return false;
+  // The other nodes are asked when half of it has passed unrenewed (L6).
+  cluster.next_promise = cluster.lease.end() - cluster.lease.ttl() / 2;
   if (cluster.beyond) {
     cluster.beyond = false;
     changed_ = true;
   }
   if (held) return false;
   changed_ = true;
+  cluster.standing->force = false;  // for this once
   cluster.wanted.hold = true;
   cluster.wanted.taken_over = false;
+  cluster.promises.Clear();
   if (cluster.spec.on_expiry == OnExpiry::kWitness) cluster.next_witness = now;
   acts.push_back(Note{false, cluster.spec.cluster,
                       absl::StrCat("lease taken under epoch ", cluster.lease.epoch())});
@@ -238,7 +243,10 @@ void Node::GiveUp(Cluster& cluster, const std::string& reason, MonoTime now, Act
   cluster.wanted.taken_over = false;
   cluster.beyond = false;
   cluster.next_witness = cluster.next_refresh = cluster.next_announce = MonoTime::Infinite();
+  cluster.next_promise = MonoTime::Infinite();
   changed_ = true;
+  // First of all: whatever else giving up takes, the LAN gets no answer from here on.
+  SyncGate(cluster, now, acts);
 }
 
 void Node::CheckExpiry(Cluster& cluster, MonoTime now, Acts& acts) {
@@ -250,8 +258,10 @@ void Node::CheckExpiry(Cluster& cluster, MonoTime now, Acts& acts) {
   }
   const bool beyond = cluster.lease.Beyond(now);
   if (beyond && !cluster.beyond) {
-    acts.push_back(
-        Note{true, cluster.spec.cluster, "lease ran out unrenewed; going on by on_expiry"});
+    const bool promised = now < cluster.promises.Until(cluster.spec.peers);
+    acts.push_back(Note{true, cluster.spec.cluster,
+                        absl::StrCat("lease ran out unrenewed; going on by ",
+                                     promised ? "the other nodes' promises" : "on_expiry")});
     changed_ = true;
   }
   cluster.beyond = beyond;
@@ -267,10 +277,12 @@ void Node::Work(Cluster& cluster, MonoTime now, Acts& acts) {
     return;
   }
   Wanted& wanted = cluster.wanted;
-  wanted.may_stop_service = !shutting_down_ && cluster.standing && !OthersWantService(cluster);
-  if (wanted.hold && !wanted.taken_over && cluster.seen.AnyVipPresent()) {
-    // Put up a moment ago, or found: by an executor that restarted, or before it could be removed.
+  wanted.may_stop_service = !leaving_ && cluster.standing && !OthersWantService(cluster);
+  if (wanted.hold && !wanted.taken_over && cluster.seen.AnyVipPresent() &&
+      cluster.seen.service.state == ServiceStatus::State::kRunning) {
+    // Put up a moment ago, or found there before it could be removed.
     wanted.taken_over = true;
+    SyncGate(cluster, now, acts);
     if (cluster.next_refresh == MonoTime::Infinite()) cluster.next_refresh = now;
     StartAnnouncing(cluster, now);
   }
@@ -309,7 +321,10 @@ Acts Node::Observe(const std::string& name, const Observation& seen, MonoTime no
   if (cluster.observed && cluster.seen == seen) return acts;
   // What was seen of another spec tells nothing about this one.
   const size_t vips = cluster.spec.vips.size();
-  if (seen.vip_present.size() != vips || seen.link_usable.size() != vips) return acts;
+  if (seen.vip_present.size() != vips || seen.link_usable.size() != vips ||
+      seen.gate_closed.size() != vips) {
+    return acts;
+  }
   bool appeared = false;
   for (size_t i = 0; i < vips; ++i) {
     appeared = appeared || (IsUp(seen, i) && !(cluster.observed && IsUp(cluster.seen, i)));
@@ -353,6 +368,7 @@ void Node::KeepUp(Cluster& cluster, MonoTime now, Acts& acts) {
     acts.push_back(AskWitness{name, cluster.spec.witness, cluster.spec.witness_interval});
     cluster.next_witness = now + cluster.spec.witness_interval;
   }
+  if (now >= cluster.next_promise) AskPromises(cluster, now, acts);
 }
 
 Acts Node::WitnessAnswered(const std::string& name, MonoTime asked, MonoTime now) {
@@ -361,6 +377,7 @@ Acts Node::WitnessAnswered(const std::string& name, MonoTime asked, MonoTime now
   if (it == clusters_.end()) return acts;
   CheckExpiry(it->second, now, acts);
   it->second.lease.WitnessAnswered(asked);
+  SyncGate(it->second, now, acts);
   return acts;
 }
 
@@ -370,27 +387,12 @@ void Node::Refuse(const std::string& name, const std::string& refusal) {
   cluster.refusal = refusal;
 }
 
-Acts Node::Shutdown(MonoTime now) {
-  Acts acts;
-  shutting_down_ = true;
-  for (auto& [name, cluster] : clusters_) {
-    cluster.standing.reset();
-    cluster.parked.reset();
-    if (cluster.spec.revision == 0) continue;
-    GiveUp(cluster, "the executor is stopping", now, acts);
-    for (const Vip& vip : cluster.spec.vips) {
-      acts.push_back(RemoveVip{name, vip, "the executor is stopping"});
-    }
-    cluster.tried.clear();
-    cluster.next_retry = now + kRetryInterval;
-  }
-  return acts;
-}
-
 Acts Node::Advance(MonoTime now) {
   Acts acts;
   for (auto& [name, cluster] : clusters_) {
     CheckExpiry(cluster, now, acts);
+    CheckBond(cluster, now);
+    AdvanceLeaving(cluster, now, acts);
     KeepUp(cluster, now, acts);
     if (now >= cluster.next_retry) Work(cluster, now, acts);
   }
@@ -401,8 +403,9 @@ MonoTime Node::NextDeadline(bool with_report) const {
   MonoTime next = streaming_ && with_report ? next_report_ : MonoTime::Infinite();
   for (const auto& [name, cluster] : clusters_) {
     next = std::min({next, cluster.next_witness, cluster.next_refresh, cluster.next_announce,
-                     cluster.next_retry});
+                     cluster.next_retry, cluster.next_promise, cluster.next_bond});
     if (!cluster.lease.taken()) continue;
+    if (leaving_ && cluster.standing) next = std::min(next, leave_by_);
     next = std::min(next, cluster.lease.Until());
     if (!cluster.beyond) next = std::min(next, cluster.lease.end());
   }

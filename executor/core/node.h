@@ -1,8 +1,10 @@
 // The executor's core: all clusters of one node, their leases and standing orders, and what to do
 // next. A pure state machine: inputs and the time go in, acts come out, in the order in which they
 // are to be performed. It has no clock, thread, socket or file; the shell (executor/executor.h)
-// has. An order whose epoch is new is obeyed only after the shell says that the epoch is on disk
-// (EpochStored); only giving up waits for nothing.
+// has. What must be on disk first (an epoch that is new, the identity that is followed, the length
+// of a promise) is asked for by PersistRecord and relied upon only after Stored; only giving up
+// waits for nothing. The kernel's gate is written by SetGate alone, and never for longer than the
+// lease (L8).
 #ifndef HB_EXECUTOR_CORE_NODE_H_
 #define HB_EXECUTOR_CORE_NODE_H_
 
@@ -18,6 +20,7 @@
 #include "common/ip_address.h"
 #include "common/time.h"
 #include "executor/core/lease.h"
+#include "executor/core/promise.h"
 #include "executor/core/reconcile.h"
 #include "executor/core/types.h"
 
@@ -40,6 +43,17 @@ struct Spec {
   std::string witness;  // an address, or "gateway"
   Duration witness_interval;
   std::optional<FirewallSpec> firewall;
+  std::vector<Peer> peers;  // the cluster's other nodes
+  friend bool operator==(const Spec&, const Spec&) = default;
+};
+
+// What an executor remembers of a cluster across its restarts.
+struct Record {
+  uint64_t epoch = 0;             // the highest that was seen
+  Duration longest_promise = {};  // of all that were given
+  std::string controller = {};    // the identity that is followed (L11)
+  std::optional<Spec> spec = {};
+  friend bool operator==(const Record&, const Record&) = default;
 };
 
 struct Order {
@@ -50,6 +64,9 @@ struct Order {
   Duration ttl;
   bool service_running = false;
   uint64_t start_attempt = 0;
+  OnLeave on_leave = OnLeave::kKeep;
+  // The operator takes it upon himself that the node has promised another to stay away (L10).
+  bool force = false;
 };
 
 struct Orders {
@@ -71,6 +88,12 @@ struct ClusterReport {
   std::vector<std::string> vips;
   Observation seen;
   std::string refusal;
+  bool follows = false;  // the controller of this stream is the one on disk
+  bool bound = false;    // by a promise: it can't become active yet
+  uint64_t promises = 0;  // given so far
+  bool leaving = false;  // told to stop; hands over, or keeps
+  uint64_t conflicts = 0;  // claims by others while this node held, so far
+  std::string conflict;    // the newest: "02:68:62:00:00:09 claims 192.168.0.111"
   friend bool operator==(const ClusterReport&, const ClusterReport&) = default;
 };
 
@@ -80,9 +103,29 @@ struct Report {
 };
 
 // Acts. All are idempotent.
-struct PersistEpoch {
+struct PersistRecord {
   std::string cluster;
+  Record record;
+};
+struct SetGate {
+  std::string cluster;
+  IpAddress vip;
+  GateLease lease;
+};
+struct AskPromise {
+  std::string cluster;
+  Peer peer;
   uint64_t epoch;
+  std::vector<IpAddress> vips;
+  Duration d;
+};
+// To a PromiseRequest.
+struct AnswerPromise {
+  uint64_t request;
+  bool given;
+  uint64_t highest_epoch;
+  bool holding;
+  std::string refusal;
 };
 struct AddVip {
   std::string cluster;
@@ -122,32 +165,77 @@ struct Note {
   std::string cluster;
   std::string text;
 };
-using Act = std::variant<PersistEpoch, AddVip, RemoveVip, Announce, StartService, StopService,
-                         ApplyFirewall, AskWitness, Note>;
+using Act = std::variant<PersistRecord, SetGate, AddVip, RemoveVip, Announce, StartService,
+                         StopService, ApplyFirewall, AskWitness, AskPromise, AnswerPromise, Note>;
 using Acts = std::vector<Act>;
+
+// Another node asks this one to stay away (L6).
+struct PromiseRequest {
+  uint64_t id = 0;  // the shell's
+  std::string cluster;
+  std::string from;
+  uint64_t epoch = 0;
+  std::vector<IpAddress> vips;
+  Duration d;
+};
+// What a peer answered. `d` counts from the asking.
+struct PromiseReply {
+  bool given = false;
+  uint64_t epoch = 0;  // that was asked for
+  Duration d;
+  uint64_t highest_epoch = 0;  // that the peer has seen
+  bool holding = false;        // the peer holds a lease of the cluster
+  std::string refusal;         // for people
+};
 
 class Node {
  public:
-  // `stored_epochs`: the highest epoch of each cluster that is on disk. `incarnation` is on disk,
-  // too.
-  Node(uint64_t incarnation, const std::map<std::string, uint64_t>& stored_epochs);
+  // A holder that was told to stop waits for so long for another node to be made ready.
+  static constexpr Duration kLeaveLimit = absl::Seconds(30);
+  // Promise requests of one cluster that may wait for the disk.
+  static constexpr size_t kMaxPendingPromises = 64;
+
+  // `records`: what is on disk, by cluster. `incarnation` is on disk, too.
+  Node(uint64_t incarnation, const std::map<std::string, Record>& records);
+
+  // What an earlier process left in the gate: a lease that still runs is taken up (L5); every other
+  // gate of a known spec is closed. A promise that it may have given binds from now on. Once, before
+  // everything else.
+  Acts Start(const std::map<IpAddress, GateLease>& gates, MonoTime now);
+
+  // The clock of whoever waits (WaitNow of common/boot_clock.h), for this node's own promises. To be
+  // set before each call that has `now`.
+  void SetWaitClock(MonoTime wait_now) { wait_now_ = wait_now; }
 
   // A controller's stream begins or ends: standing orders and unanswered reports die with the old
   // one; leases run on.
-  void StreamOpened();
+  void StreamOpened(const std::string& controller);
   void StreamClosed();
+  // L11. FailedPrecondition: `controller` may not be followed, for a grant of another one runs.
+  // `heard`: when the one that is followed was heard last.
+  [[nodiscard]] absl::Status CheckController(const std::string& controller, MonoTime heard,
+                                             MonoTime now) const;
 
   Acts Obey(const Orders& orders, MonoTime now);
-  Acts EpochStored(const std::string& name, uint64_t epoch, MonoTime now);
+  Acts Stored(const std::string& name, const Record& record, MonoTime now);
   // What the shell sees of a cluster's VIPs and service; call it after every change, and after
   // acts.
   Acts Observe(const std::string& name, const Observation& seen, MonoTime now);
   Acts WitnessAnswered(const std::string& name, MonoTime asked, MonoTime now);
+  // Another node asks; AnswerPromise follows, now or once the disk has it.
+  Acts PromiseAsked(const PromiseRequest& request, MonoTime now);
+  Acts PromiseAnswered(const std::string& name, const std::string& peer, const PromiseReply& reply,
+                       MonoTime asked, MonoTime now);
+  // L9. Somebody else claims one of the VIPs.
+  Acts ConflictSeen(const Conflict& conflict, MonoTime now);
   // Something was refused outside the core (allow list, unknown service): shown in the reports
   // until the next order for the cluster is obeyed.
   void Refuse(const std::string& name, const std::string& refusal);
-  // Gives everything up and takes nothing any more: the executor is about to end.
-  Acts Shutdown(MonoTime now);
+  // The executor is about to end: takes no lease any more, and does with the present ones what the
+  // controller's standing orders say (OnLeave); without a controller they are left as they are.
+  Acts Leave(MonoTime now);
+  // Nothing is left to be done before the process may end.
+  bool MayExit(MonoTime now) const;
   // Performs what is due. Call it at NextDeadline, or earlier.
   Acts Advance(MonoTime now);
   // `with_report`: false while a report could not be sent anyway; then the report's time is left
@@ -175,7 +263,8 @@ class Node {
     std::optional<Order> standing;  // obeyed on this stream
     std::optional<Order> parked;    // waits for its epoch to be on disk
     ReportId parked_answers;
-    uint64_t seen_epoch = 0;  // the highest that was asked to be put on disk
+    Record asked;    // to be put on disk
+    Record on_disk;
     Wanted wanted;
     Observation seen;
     bool observed = false;      // seen is of the present spec
@@ -188,13 +277,28 @@ class Node {
     MonoTime announce_from;
     size_t announced = 0;
     MonoTime next_announce = MonoTime::Infinite();
-    bool beyond = false;  // the lease has run out and the policy holds on; already noted
+    bool beyond = false;  // the grant has run out and the lease goes on; already noted
+    GateLease gate;       // as written last
+    PromisesHeld promises;
+    MonoTime next_promise = MonoTime::Infinite();
+    std::vector<PromiseRequest> pending_promises;  // for the disk
+    uint64_t promises_given = 0;
+    bool bound = false;
+    MonoTime next_bond = MonoTime::Infinite();  // when to look again
+    uint64_t conflicts = 0;
+    std::string conflict;
+    MonoTime next_conflict;  // before that, another claim is nothing new
     std::optional<ClusterReport> last_sent;
   };
 
   ReportId NextId() const { return {incarnation_, next_number_}; }
   std::optional<MonoTime> StampOf(ReportId id) const;
   void AdoptSpec(const Spec& spec, MonoTime now, Acts& acts);
+  void AdoptLease(Cluster& cluster, const std::map<IpAddress, GateLease>& gates, MonoTime now);
+  // Has the cluster's record written if it lacks something.
+  static void Persist(const std::string& name, Cluster& cluster, const Record& wanted, Acts& acts);
+  // What has to be on disk before the order may be obeyed.
+  bool IsStored(const Cluster& cluster, const Order& order) const;
   void Forget(const std::string& name, MonoTime now, Acts& acts);
   void Receive(const Order& order, ReportId answers, MonoTime now, Acts& acts);
   // A refused order, too, takes the place of the one before: its sender no longer counts grants of
@@ -208,6 +312,16 @@ class Node {
   void Work(Cluster& cluster, MonoTime now, Acts& acts);
   static void StartAnnouncing(Cluster& cluster, MonoTime now);
   void KeepUp(Cluster& cluster, MonoTime now, Acts& acts);
+  // Has the gate say what the lease says: open once the VIP is up and the service has been seen
+  // running under it, until the lease's end; else closed.
+  static void SyncGate(Cluster& cluster, MonoTime now, Acts& acts);
+  void AskPromises(Cluster& cluster, MonoTime now, Acts& acts);
+  void AnswerPromises(const std::string& name, Cluster& cluster, MonoTime now, Acts& acts);
+  // Why this node does not promise; empty: it does.
+  std::string WhyNoPromise(const Cluster& cluster, const PromiseRequest& request) const;
+  MonoTime BondEnd(const std::vector<Vip>& vips) const;
+  void CheckBond(Cluster& cluster, MonoTime now);
+  void AdvanceLeaving(Cluster& cluster, MonoTime now, Acts& acts);
   // A cluster that wants its service stopped may have waited for another that wanted it running.
   void RethinkSharedServices(MonoTime now);
   void RefreshRules(Acts& acts);
@@ -218,7 +332,12 @@ class Node {
   const uint64_t incarnation_;
   uint64_t next_number_ = 1;
   bool streaming_ = false;
-  bool shutting_down_ = false;
+  std::string controller_;  // of the stream
+  bool leaving_ = false;
+  MonoTime leave_by_ = MonoTime::Infinite();
+  MonoTime wait_now_;
+  Bonds bonds_;
+  MonoTime all_bound_until_;  // a promise was given for addresses that are not known any more
   bool changed_ = false;  // since the last report
   Duration heartbeat_ = absl::Milliseconds(200);
   MonoTime next_report_;

@@ -46,14 +46,19 @@ Report Node::Compose(MonoTime now) {
 ClusterReport Node::Describe(const Cluster& cluster, MonoTime now) const {
   ClusterReport report;
   report.spec_revision = cluster.spec.revision;
-  report.holding = cluster.lease.Holds(now) || cluster.seen.AnyVipPresent();
+  report.holding = cluster.lease.Holds(now) || cluster.seen.AnyVipExposed();
   report.beyond_lease = cluster.beyond;
   report.epoch = cluster.lease.epoch();
   report.highest_epoch = cluster.lease.highest_epoch();
   report.void_before = cluster.lease.void_before();
   for (const Vip& vip : cluster.spec.vips) report.vips.push_back(vip.address.ToString());
   report.seen = cluster.seen;
-  if (shutting_down_) report.seen.obstacles.push_back("the executor is stopping");
+  report.follows = !controller_.empty() && cluster.on_disk.controller == controller_;
+  report.bound = cluster.bound;
+  report.promises = cluster.promises_given;
+  report.leaving = leaving_;
+  report.conflicts = cluster.conflicts;
+  report.conflict = cluster.conflict;
   report.refusal = cluster.refusal.empty() ? cluster.lease_refusal : cluster.refusal;
   return report;
 }

@@ -17,6 +17,14 @@ bool Observation::AllVipsPresent() const {
   return std::find(vip_present.begin(), vip_present.end(), false) == vip_present.end();
 }
 
+bool Observation::AnyVipExposed() const {
+  for (size_t i = 0; i < vip_present.size(); ++i) {
+    const bool kept_in = gate_stands && i < gate_closed.size() && gate_closed[i];
+    if (vip_present[i] && !kept_in) return true;
+  }
+  return false;
+}
+
 std::vector<Step> Reconcile(const Wanted& wanted, const Observation& seen) {
   std::vector<Step> steps;
   if (!wanted.hold) {

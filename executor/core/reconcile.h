@@ -23,12 +23,16 @@ struct Wanted {
 struct Observation {
   std::vector<bool> vip_present;  // one for each VIP of the spec
   std::vector<bool> link_usable;
+  std::vector<bool> gate_closed;  // the kernel's gate knows the VIP and lets nothing pass now
+  bool gate_stands = true;        // on every interface where it has to
   ServiceStatus service;
   uint64_t start_attempted = 0;  // the highest start_attempt acted upon
   std::vector<std::string> obstacles;
 
   bool AnyVipPresent() const;
   bool AllVipsPresent() const;
+  // A VIP is there that the gate does not keep in.
+  bool AnyVipExposed() const;
   friend bool operator==(const Observation&, const Observation&) = default;
 };
 

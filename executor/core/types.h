@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/ip_address.h"
+#include "common/time.h"
 
 namespace hb::executor {
 
@@ -19,6 +20,31 @@ struct Vip {
 
   std::string ToString() const { return address.ToString() + " on " + interface; }
   friend auto operator<=>(const Vip&, const Vip&) = default;
+};
+
+// What stands in the kernel's gate for one floating address (rule L8): packets pass before `until`.
+// The rest lets an executor that restarts take up the lease that it finds.
+struct GateLease {
+  MonoTime until;      // MonoTime(): closed; Infinite(): open until it is closed
+  uint64_t epoch = 0;  // of the lease; 0: none
+  Duration ttl;
+
+  bool closed(MonoTime now) const { return until <= now; }
+  friend bool operator==(const GateLease&, const GateLease&) = default;
+};
+
+// A MAC that is none of this node's own claimed a floating address (ARP, neighbour advertisement).
+struct Conflict {
+  Vip vip;
+  std::string mac;  // "02:68:62:00:00:01"
+  friend auto operator<=>(const Conflict&, const Conflict&) = default;
+};
+
+// Another node of the cluster.
+struct Peer {
+  std::string name;
+  std::string executor;  // ADDRESS:PORT
+  friend bool operator==(const Peer&, const Peer&) = default;
 };
 
 // What was observed of a service, whatever runs it.

@@ -50,8 +50,8 @@ bool IsPrimary(const AddressTable::Entry& entry) {
   return entry.first.local.is_v4() && (entry.second & IFA_F_SECONDARY) == 0;
 }
 
-// `promote_secondaries` out of the IPv4 settings in a link's message.
-bool PromotesSecondaries(const nlmsghdr& message) {
+// Whether an IPv4 setting (IPV4_DEVCONF_*) in a link's message is anything but 0.
+bool IsOn(const nlmsghdr& message, int setting) {
   auto* header = const_cast<nlmsghdr*>(&message);
   nlattr* const families = nlmsg_find_attr(header, sizeof(ifinfomsg), IFLA_AF_SPEC);
   if (families == nullptr) return false;
@@ -61,11 +61,8 @@ bool PromotesSecondaries(const nlmsghdr& message) {
   nlattr* const conf =
       nla_find(static_cast<nlattr*>(nla_data(inet)), nla_len(inet), IFLA_INET_CONF);
   // An array of 32-bit settings, the first of which has the number 1.
-  constexpr int kPosition = IPV4_DEVCONF_PROMOTE_SECONDARIES - 1;
-  if (conf == nullptr || nla_len(conf) < static_cast<int>((kPosition + 1) * sizeof(int32_t))) {
-    return false;
-  }
-  return static_cast<const int32_t*>(nla_data(conf))[kPosition] != 0;
+  if (conf == nullptr || nla_len(conf) < setting * static_cast<int>(sizeof(int32_t))) return false;
+  return static_cast<const int32_t*>(nla_data(conf))[setting - 1] != 0;
 }
 
 }  // namespace
@@ -79,6 +76,10 @@ absl::Status Addresses::AddVip(const Vip& vip, Duration valid_for) {
   }
   const int index = link->state.index;
   if (absl::Status status = ClearWay(index, vip); !status.ok()) return status;
+  if (vip.address.address.is_v4()) {
+    absl::Status status = SwitchOn(index, vip.interface, IPV4_DEVCONF_ARP_IGNORE, "arp_ignore");
+    if (!status.ok()) return status;
+  }
   const auto added = Add(index, vip.address, valid_for);
   if (!added.ok()) return added.ToStatus(absl::StrCat("adding ", vip.ToString()));
   if (absl::Status status = table_->ReadBack(index, vip.address.address.family()); !status.ok()) {
@@ -195,15 +196,21 @@ absl::Status Addresses::DeleteAlone(const AddressTable::Entry& entry,
 }
 
 absl::Status Addresses::PromoteSecondaries(int index, const std::string& interface) {
-  const std::string what = absl::StrCat("promote_secondaries of ", interface);
+  return SwitchOn(index, interface, IPV4_DEVCONF_PROMOTE_SECONDARIES, "promote_secondaries");
+}
+
+absl::Status Addresses::SwitchOn(int index, const std::string& interface, int setting,
+                                 const char* name) {
+  const std::string what = absl::StrCat(name, " of ", interface);
   ifinfomsg header{};
   header.ifi_index = index;
-  bool promotes = false;
-  const auto read = requester_->Request(
-      MakeNetlinkMessage(RTM_GETLINK, 0, header),
-      [&promotes](const nlmsghdr& message) { promotes = PromotesSecondaries(message); });
-  if (!read.ok()) return read.ToStatus(what);
-  if (promotes) return absl::OkStatus();
+  const auto read = [&](bool* on) {
+    return requester_->Request(MakeNetlinkMessage(RTM_GETLINK, 0, header),
+                               [&](const nlmsghdr& message) { *on = IsOn(message, setting); });
+  };
+  bool on = false;
+  if (const auto answer = read(&on); !answer.ok()) return answer.ToStatus(what);
+  if (on) return absl::OkStatus();
 
   NetlinkMessage message = MakeNetlinkMessage(RTM_SETLINK, 0, header);
   if (message == nullptr) return absl::UnavailableError(absl::StrCat(what, ": out of memory"));
@@ -213,11 +220,15 @@ absl::Status Addresses::PromoteSecondaries(int index, const std::string& interfa
   if (families == nullptr || inet == nullptr || conf == nullptr) {
     return absl::InternalError(absl::StrCat(what, ": the message is too small"));
   }
-  nla_put_u32(message.get(), IPV4_DEVCONF_PROMOTE_SECONDARIES, 1);
+  nla_put_u32(message.get(), setting, 1);
   nla_nest_end(message.get(), conf);
   nla_nest_end(message.get(), inet);
   nla_nest_end(message.get(), families);
-  return requester_->Request(std::move(message)).ToStatus(what);
+  const auto set = requester_->Request(std::move(message));
+  if (!set.ok()) return set.ToStatus(what);
+  if (const auto answer = read(&on); !answer.ok()) return answer.ToStatus(what);
+  if (on) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(what, ": the kernel took 1 and still has 0"));
 }
 
 absl::Status Addresses::CheckPermission() {

@@ -1,7 +1,7 @@
 // Adding and removing floating addresses, by netlink requests. Part of LinuxHost, on top of
 // AddressTable. It refuses to touch any address but the one named, on the interface named; and of
-// the interface itself it changes `promote_secondaries` alone, where leaving it would cost other
-// addresses (see AddVip).
+// the interface itself it changes two settings alone: `arp_ignore`, and `promote_secondaries` where
+// leaving it would cost other addresses (see AddVip).
 #ifndef HB_EXECUTOR_HOST_ADDRESS_H_
 #define HB_EXECUTOR_HOST_ADDRESS_H_
 
@@ -26,6 +26,8 @@ class Addresses {
   // As Host::AddVip. Of the two families:
   // - IPv4: where the address is the primary one of its subnet on the link, `promote_secondaries`
   //   is switched on for the link, so that other addresses of that subnet outlive this one.
+  //   `arp_ignore` becomes 1 where it is 0: the link then answers for its own addresses only, and
+  //   not for a floating one on another link.
   // - IPv6: no duplicate address detection; preferred lifetime 0, so that the node's own
   //   connections do not take it for their source; no prefix route where another address brings
   //   that route: the kernel may cut the life of that route down to the VIP's.
@@ -46,6 +48,8 @@ class Addresses {
   // Deletes one entry and no other with it. Ok when it is gone already.
   absl::Status DeleteAlone(const AddressTable::Entry& entry, const std::string& interface);
   bool OthersBringPrefixRoute(int index, const IpPrefix& address) const;
+  // Sets an IPv4 setting of the link (IPV4_DEVCONF_*, called `name` by sysctl) to 1 where it is 0.
+  absl::Status SwitchOn(int index, const std::string& interface, int setting, const char* name);
   absl::Status PromoteSecondaries(int index, const std::string& interface);
 
   NetlinkRequester* const requester_;

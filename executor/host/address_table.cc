@@ -68,6 +68,19 @@ std::optional<AddressTable::Entry> ReadEntry(const nlmsghdr& message) {
                              flags};
 }
 
+// Whether the link belongs to a master that takes its packets for itself. (A VRF leaves them where
+// they are.)
+bool IsPort(nlattr* link_info) {
+  if (link_info == nullptr) return false;
+  std::array<nlattr*, IFLA_INFO_MAX + 1> attributes{};
+  if (nla_parse_nested(attributes.data(), IFLA_INFO_MAX, link_info, nullptr) < 0) return false;
+  const nlattr* const kind = attributes[IFLA_INFO_SLAVE_KIND];
+  if (kind == nullptr) return false;
+  const auto* const text = static_cast<const char*>(nla_data(kind));
+  const std::string_view name(text, strnlen(text, static_cast<size_t>(nla_len(kind))));
+  return name == "bridge" || name == "bond" || name == "team" || name == "openvswitch";
+}
+
 template <typename Map, typename Key, typename Value>
 bool Put(Map* map, const Key& key, const Value& value) {
   const auto [it, inserted] = map->try_emplace(key, value);
@@ -183,6 +196,8 @@ bool AddressTable::ApplyLink(const nlmsghdr& message, Contents* contents) {
     const auto* const bytes = static_cast<const uint8_t*>(nla_data(mac));
     link.state.mac.assign(bytes, bytes + nla_len(mac));
   }
+  link.loopback = (fixed->ifi_flags & IFF_LOOPBACK) != 0;
+  link.is_port = IsPort(attributes[IFLA_LINKINFO]);
   link.resolves_neighbours =
       !link.state.mac.empty() && (fixed->ifi_flags & (IFF_NOARP | IFF_LOOPBACK)) == 0;
   return Put(&contents->links, index, link);

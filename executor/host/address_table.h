@@ -29,6 +29,9 @@ struct LinkRecord {
   LinkState state;
   // Whether neighbours resolve addresses on it (not: loopback, dummy, tunnels).
   bool resolves_neighbours = false;
+  bool loopback = false;
+  // A port of a bridge, bond, team or Open vSwitch: its packets for this node arrive on the master.
+  bool is_port = false;
   friend bool operator==(const LinkRecord&, const LinkRecord&) = default;
 };
 
@@ -68,6 +71,8 @@ class AddressTable {
   // nullptr where there is no link of that name; valid until the table is next touched or the loop
   // runs.
   const LinkRecord* FindLink(std::string_view name) const;
+  // All links by their index; valid as long as FindLink's.
+  const std::map<int, LinkRecord>& links() const { return contents_.links; }
   // All addresses of a link.
   std::vector<Entry> OnLink(int index) const;
   // The entries of one address on a link.

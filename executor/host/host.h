@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +54,30 @@ class Host {
   // unsolicited neighbour advertisement with the override flag (RFC 5227 §2.3, RFC 4861 §7.2.6).
   // Repeats are the caller's.
   [[nodiscard]] virtual absl::Status Announce(const Vip& vip) = 0;
+
+  // The gate (rule L8): a tc program on every interface that could answer for a floating address
+  // lets ARP, NDP and packets for it pass only before the instant that its map holds. What is not
+  // in the map passes. Each of these is one or two map accesses (some µs) and no more.
+  //
+  // Writes the entry, new or not, and reads it back. Internal: it reads otherwise; Unavailable: the
+  // kernel refuses. An entry never passes more than was asked for, whatever fails.
+  [[nodiscard]] virtual absl::Status SetGate(const IpAddress& vip, const GateLease& lease) = 0;
+  // As the map has it now. NotFound: no entry, all of its packets pass.
+  virtual absl::StatusOr<GateLease> ReadGate(const IpAddress& vip) const = 0;
+  // Takes the entry away. Ok when there is none. For addresses that no interface has any more.
+  [[nodiscard]] virtual absl::Status RemoveGate(const IpAddress& vip) = 0;
+  // All entries, those that an earlier process left included.
+  virtual std::map<IpAddress, GateLease> Gates() const = 0;
+  // Makes the gate stand, both ways and first in the chain, on every interface where it has to, and
+  // says where it does not: one sentence each, with its remedy; empty: it stands. Cheap while
+  // nothing changed; call it every heartbeat. What was mended is logged.
+  virtual std::vector<std::string> CheckGate() = 0;
+
+  // Watches these floating addresses, and no others any more, for claims by MACs that are none of
+  // this node's (rule L9). `seen` is called on the loop for each, at most once in 100 ms a pair of
+  // address and MAC. An interface that does not exist is watched once it does.
+  virtual void WatchConflicts(const std::set<Vip>& vips,
+                              std::function<void(const Conflict&)> seen) = 0;
 
   // Makes hb's own chains hold exactly these rules (none: removes the chains), for iptables and
   // ip6tables. `done` is called later, on the loop. One at a time; a newer call replaces one that

@@ -42,6 +42,32 @@ class FakeHost : public Host {
     Write("announce " + vip.ToString());
     return absl::OkStatus();
   }
+  absl::Status SetGate(const IpAddress& vip, const GateLease& lease) override {
+    if (!gate_error.ok()) return Write("gate failed " + vip.ToString()), gate_error;
+    const bool was_closed = !gates.contains(vip) || gates[vip].until == MonoTime();
+    const bool closes = lease.until == MonoTime();
+    if (!gates.contains(vip)) Write("guard " + vip.ToString());
+    if (closes && !was_closed) Write("close " + vip.ToString());
+    if (!closes && was_closed) Write("open " + vip.ToString());
+    gates[vip] = lease;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<GateLease> ReadGate(const IpAddress& vip) const override {
+    const auto it = gates.find(vip);
+    if (it == gates.end()) return absl::NotFoundError("no entry");
+    return it->second;
+  }
+  absl::Status RemoveGate(const IpAddress& vip) override {
+    if (gates.erase(vip) > 0) Write("unguard " + vip.ToString());
+    return absl::OkStatus();
+  }
+  std::map<IpAddress, GateLease> Gates() const override { return gates; }
+  std::vector<std::string> CheckGate() override { return gate_obstacles; }
+  void WatchConflicts(const std::set<Vip>& watched_vips,
+                      std::function<void(const Conflict&)> seen) override {
+    watched = watched_vips;
+    conflict_seen = std::move(seen);
+  }
   // The caller of FinishFirewall says how it ended.
   void ApplyFirewall(const FirewallRules& rules, std::function<void(absl::Status)> done) override {
     Write(rules.empty() ? "firewall none" : "firewall rules");
@@ -71,6 +97,11 @@ class FakeHost : public Host {
   absl::StatusOr<IpAddress> gateway = absl::NotFoundError("no default route");
   absl::Status add_error;
   absl::Status remove_error;
+  std::map<IpAddress, GateLease> gates;
+  std::vector<std::string> gate_obstacles;
+  absl::Status gate_error;
+  std::set<Vip> watched;
+  std::function<void(const Conflict&)> conflict_seen;
 
  private:
   void Write(std::string line) { journal_->push_back(std::move(line)); }

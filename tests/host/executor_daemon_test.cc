@@ -79,6 +79,19 @@ TEST_F(ExecutorDaemonTest, WithoutPrivilegeItSaysWhatIsMissing) {
   EXPECT_EQ(Lines(Errors()), 1) << Errors();
 }
 
+TEST_F(ExecutorDaemonTest, InATimeNamespaceWithAnOffsetItDoesNotStart) {
+  int status = 0;
+  Sh("unshare --time --boottime 3600 " HB_EXECUTOR " --config " + directory_ + "/executor.yaml > " +
+         directory_ + "/errors 2>&1",
+     &status);
+  EXPECT_EQ(status, 1);
+  EXPECT_THAT(Errors(), StartsWith("hb-executor: this process runs in a time namespace that shifts "
+                                   "its boottime clock by 3600 s"));
+  EXPECT_THAT(Errors(), HasSubstr("run it in the host's time namespace"));
+  EXPECT_EQ(Lines(Errors()), 1) << Errors();
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/state")) << "it went on";
+}
+
 TEST_F(ExecutorDaemonTest, TakesOverAndGivesUpWhenTheLeaseIsNotRenewed) {
   const auto daemon = StartServing();
   TestController controller(port_);

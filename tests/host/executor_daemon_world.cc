@@ -143,6 +143,8 @@ void ExecutorDaemonTest::SetUpTestSuite() {
   // Before gRPC has any thread, so that all of them are in here.
   ASSERT_EQ(unshare(CLONE_NEWNET | CLONE_NEWNS), 0) << "the host tests need root";
   ASSERT_EQ(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  // The gate's pins belong to this process's mount namespace, and go with it.
+  ASSERT_EQ(mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr), 0);
   // Services outlive the daemon; then they are this process's children, and its to end.
   ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
   Sh("ip link set lo up; ip link add eth0 type veth peer name eth0peer");

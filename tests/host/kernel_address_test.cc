@@ -224,6 +224,17 @@ TEST_F(AddressTest, SecondaryVipLeavesThePromotionSettingAlone) {
   EXPECT_EQ(Sh("sysctl -n net.ipv4.conf.eth0.promote_secondaries"), "0\n");
 }
 
+TEST_F(AddressTest, TheInterfaceOfAVipAnswersArpForItsOwnAddressesOnly) {
+  const std::string read = "sysctl -n net.ipv4.conf.eth0.arp_ignore";
+  ASSERT_TRUE(host_->AddVip(kVip6, absl::Seconds(30)).ok());
+  EXPECT_EQ(Sh(read), "0\n") << "IPv6 has no ARP";
+  ASSERT_TRUE(host_->AddVip(kVip, absl::Seconds(30)).ok());
+  EXPECT_EQ(Sh(read), "1\n");
+  Sh("sysctl -qw net.ipv4.conf.eth0.arp_ignore=2");
+  ASSERT_TRUE(host_->AddVip(kVip, absl::Seconds(30)).ok());
+  EXPECT_EQ(Sh(read), "2\n") << "stricter is the administrator's choice";
+}
+
 TEST_F(AddressTest, Ipv6IsUsableAtOnce) {
   ASSERT_TRUE(host_->AddVip(kVip6, absl::Seconds(30)).ok());
   EXPECT_TRUE(CanBind(kVip6.address.address));

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,6 +52,16 @@ Namespace::Inside::Inside(const Namespace& space)
 Namespace::Inside::~Inside() {
   Require(setns(back_, CLONE_NEWNET) == 0, "setns");
   close(back_);
+}
+
+BpfFileSystem::BpfFileSystem() : path_("/tmp/hb_bpffs_XXXXXX") {
+  Require(mkdtemp(path_.data()) != nullptr, "mkdtemp");
+  Require(mount("bpf", path_.c_str(), "bpf", 0, nullptr) == 0, "mounting a BPF file system");
+}
+
+BpfFileSystem::~BpfFileSystem() {
+  Require(umount2(path_.c_str(), MNT_DETACH) == 0, "umount");
+  Require(rmdir(path_.c_str()) == 0, "rmdir");
 }
 
 std::string Sh(const std::string& command, int* status) {
@@ -101,7 +112,8 @@ void HostTest::StartHost() {
   absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
   ASSERT_TRUE(loop.ok()) << loop.status();
   loop_ = *std::move(loop);
-  absl::StatusOr<std::unique_ptr<LinuxHost>> host = LinuxHost::Create(loop_.get());
+  absl::StatusOr<std::unique_ptr<LinuxHost>> host =
+      LinuxHost::Create(loop_.get(), gate_directory());
   ASSERT_TRUE(host.ok()) << host.status();
   host_ = *std::move(host);
   host_->OnChange([this] { ++changes_; });

@@ -49,13 +49,28 @@ IpAddress Address(const std::string& text);
 IpPrefix Prefix(const std::string& text);
 Vip MakeVip(const std::string& address, const std::string& interface = "eth0");
 
+// A BPF file system of its own, mounted in a temporary directory; unmounted at the end. What is
+// pinned there and held nowhere else goes with it.
+class BpfFileSystem {
+ public:
+  BpfFileSystem();
+  ~BpfFileSystem();
+  BpfFileSystem(const BpfFileSystem&) = delete;
+  BpfFileSystem& operator=(const BpfFileSystem&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 // The test's thread stands in the node's namespace.
 class HostTest : public ::testing::Test {
  protected:
   void SetUp() override;
 
-  // Makes loop_ and host_ (anew).
+  // Makes loop_ and host_ (anew), the gate pinned in gate_directory().
   void StartHost();
+  std::string gate_directory() const { return bpffs_.path() + "/hb/node"; }
   // Runs a command line in the peer's namespace.
   std::string RunOnPeer(const std::string& command, int* status = nullptr);
   // Runs the loop until `condition` holds; false when it does not within 10 s.
@@ -68,6 +83,7 @@ class HostTest : public ::testing::Test {
   Namespace node_;
   Namespace peer_;
   Namespace::Inside inside_{node_};
+  BpfFileSystem bpffs_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<LinuxHost> host_;
   int changes_ = 0;

@@ -143,6 +143,17 @@ TEST_F(BadInputTest, MissingPrivilegesAreNamed) {
   EXPECT_EQ(executor.lines(), 1) << executor.output;
 }
 
+TEST_F(BadInputTest, InATimeNamespaceWithAnOffsetTheControllerDoesNotStart) {
+  const Ended ended = Run(lab_->slave(), {"/usr/bin/unshare", "--time", "--boottime", "3600",
+                                          HB_BINARIES "/hb-controller"});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.output, AllOf(StartsWith("this process runs in a time namespace that shifts "
+                                             "its boottime clock by 3600 s"),
+                                  HasSubstr("run it in the host's time namespace")));
+  EXPECT_EQ(ended.lines(), 1) << ended.output;
+  EXPECT_FALSE(lab_->slave().FileExists("/var/lib/hb/controller.db")) << "it went on";
+}
+
 TEST_F(BadInputTest, AMissingInterfaceIsShownAndTheDaemonsGoOn) {
   ASSERT_TRUE(
       lab_->slave()

@@ -9,11 +9,15 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "tests/lab/fake_clock.h"
 
 namespace hb::lab {
 namespace {
 
 constexpr Duration kStartLimit = absl::Seconds(20);
+constexpr char kStoreDirectory[] = "/var/lib/hb";
+constexpr char kStore[] = "/var/lib/hb/controller.db";
+constexpr char kSavedStore[] = "/run/hb-lab-saved-store";
 constexpr char kApacheConfig[] = "/etc/hb-lab/apache2.conf";
 
 absl::StatusOr<std::string> ReadEdited(
@@ -45,7 +49,12 @@ absl::StatusOr<Deployment> Deployment::Install(Lab* lab, DeploymentOptions optio
     }
   }
   Deployment deployment(lab, std::move(options));
+  const std::string& place = deployment.options_.controller_host;
+  if (!place.empty() && lab->host(place) == nullptr) {
+    return absl::NotFoundError(absl::StrCat("the lab has no host ", place));
+  }
   for (const char* node : {"master", "slave"}) {
+    if (!deployment.options_.executors) break;
     if (absl::Status status = deployment.InstallNode(node); !status.ok()) return status;
   }
   if (absl::Status status = deployment.InstallController(); !status.ok()) return status;
@@ -60,12 +69,12 @@ absl::Status Deployment::InstallNode(const std::string& node) {
 }
 
 absl::Status Deployment::InstallController() {
-  const bool third = lab_->host("watch") != nullptr;
+  Host& host = controller_host();
+  const bool third = host.name() == "watch";
   const absl::StatusOr<std::string> config =
       ReadEdited(absl::StrCat(options_.configs, third ? "/third-host" : "", "/controller.yaml"),
                  options_.edits);
   if (!config.ok()) return config.status();
-  Host& host = controller_host();
   if (absl::Status s = host.WriteFile("/etc/hb/controller.yaml", *config); !s.ok()) return s;
   // As a package does it: directories and the event log belong to the controller's user beforehand.
   if (absl::Status s = host.MakeDirectory("/run/hb", 0755, kControllerUser); !s.ok()) return s;
@@ -76,6 +85,7 @@ absl::Status Deployment::InstallController() {
 }
 
 Host& Deployment::controller_host() const {
+  if (!options_.controller_host.empty()) return *lab_->host(options_.controller_host);
   Host* const third = lab_->host("watch");
   return third != nullptr ? *third : lab_->slave();
 }
@@ -92,6 +102,9 @@ absl::Status Deployment::StartExecutor(std::string_view node) {
   const size_t before = host.Output(kExecutorName).size();
   ProgramOptions options;
   options.output_file = host.output_file(kExecutorName);
+  absl::StatusOr<std::vector<std::string>> environment = EnvironmentOf(host, kExecutorName);
+  if (!environment.ok()) return environment.status();
+  options.environment = *std::move(environment);
   const absl::StatusOr<Process*> process =
       host.Spawn(kExecutorName, {absl::StrCat(options_.binaries, "/hb-executor")}, options);
   if (!process.ok()) return process.status();
@@ -105,10 +118,61 @@ absl::Status Deployment::StartController() {
   options.user = kControllerUser;
   options.ambient_capabilities = {CAP_NET_RAW};
   options.output_file = host.output_file(kControllerName);
+  absl::StatusOr<std::vector<std::string>> environment = EnvironmentOf(host, kControllerName);
+  if (!environment.ok()) return environment.status();
+  options.environment = *std::move(environment);
   const absl::StatusOr<Process*> process =
       host.Spawn(kControllerName, {absl::StrCat(options_.binaries, "/hb-controller")}, options);
   if (!process.ok()) return process.status();
   return AwaitOutput(host, kControllerName, before, " started ");
+}
+
+absl::StatusOr<std::vector<std::string>> Deployment::EnvironmentOf(Host& host,
+                                                                   const char* daemon) const {
+  if (!options_.fake_clocks) return std::vector<std::string>();
+  return FakeClockEnvironment(host, daemon);
+}
+
+absl::Status Deployment::StepClock(std::string_view daemon, Duration offset) const {
+  if (!options_.fake_clocks) {
+    return absl::FailedPreconditionError("the daemons were installed without fake clocks");
+  }
+  if (daemon == kControllerName) return SetFakeClock(controller_host(), kControllerName, offset);
+  return SetFakeClock(*lab_->host(daemon), kExecutorName, offset);
+}
+
+absl::Status Deployment::SaveStore() {
+  Host& host = controller_host();
+  const absl::StatusOr<Process*> controller = host.Find(kControllerName);
+  const bool running = controller.ok() && (*controller)->Running();
+  if (running) {
+    if (absl::Status stopped = (*controller)->Stop(); !stopped.ok()) return stopped;
+  }
+  // Without the -shm file, as a backup has it: SQLite makes it anew from the -wal file.
+  const absl::Status copied =
+      host.RunOk({"/bin/sh", "-c",
+                  absl::StrCat("rm -rf ", kSavedStore, " && mkdir ", kSavedStore, " && cp -p ",
+                               kStore, " ", kSavedStore, " && if [ -f ", kStore,
+                               "-wal ]; then cp -p ", kStore, "-wal ", kSavedStore, "; fi")});
+  if (running) {
+    if (absl::Status went_on = (*controller)->Continue(); !went_on.ok()) return went_on;
+  }
+  return copied;
+}
+
+absl::Status Deployment::RemoveStore() {
+  const absl::StatusOr<Process*> controller = controller_host().Find(kControllerName);
+  if (controller.ok() && (*controller)->Running()) {
+    return absl::FailedPreconditionError("the controller has its store open");
+  }
+  return controller_host().RunOk({"/bin/rm", "-f", kStore, absl::StrCat(kStore, "-wal"),
+                                  absl::StrCat(kStore, "-shm"), absl::StrCat(kStore, "-journal")});
+}
+
+absl::Status Deployment::RestoreStore() {
+  if (absl::Status removed = RemoveStore(); !removed.ok()) return removed;
+  return controller_host().RunOk(
+      {"/bin/sh", "-c", absl::StrCat("cp -p ", kSavedStore, "/* ", kStoreDirectory, "/")});
 }
 
 absl::Status Deployment::AwaitOutput(Host& host, const std::string& daemon, size_t from,

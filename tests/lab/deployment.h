@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/time.h"
 #include "tests/lab/lab.h"
 
 namespace hb::lab {
@@ -26,13 +27,18 @@ struct DeploymentOptions {
   // Replaced in the controller's config, each exactly once: {"after: 5s", "after: 1s"}.
   std::vector<std::pair<std::string, std::string>> edits = {};
   std::vector<std::pair<std::string, std::string>> executor_edits = {};
+  // Empty: the third host where the lab has one, else the slave.
+  std::string controller_host = {};
+  // False: only a controller, beside that of another deployment on another host.
+  bool executors = true;
+  // Every daemon gets a wall clock of its own, which StepClock moves.
+  bool fake_clocks = false;
 };
 
 class Deployment {
  public:
-  // The controller goes to the third host where the lab has one. Installs; starts nothing. The lab
-  // must outlive it. FailedPrecondition: a binary or config is missing; InvalidArgument: an edit
-  // does not match.
+  // Installs; starts nothing. The lab must outlive it. FailedPrecondition: a binary or config is
+  // missing; InvalidArgument: an edit does not match; NotFound: no such host.
   [[nodiscard]] static absl::StatusOr<Deployment> Install(Lab* lab, DeploymentOptions options);
 
   // Starts the executors, then the controller; returns once each serves.
@@ -48,6 +54,18 @@ class Deployment {
   // /var/log/ha.log; empty when it can't be read.
   std::string EventLog() const;
 
+  // The daemon's wall clock is off by `offset` from now on. FailedPrecondition without fake_clocks.
+  // `daemon`: a node's name for its executor, kControllerName for the controller.
+  [[nodiscard]] absl::Status StepClock(std::string_view daemon, Duration offset) const;
+
+  // Copies the controller's store to a place of its own; a controller that runs stands still for
+  // it.
+  [[nodiscard]] absl::Status SaveStore();
+  // Puts the copy back in the place of the store; the controller must not run.
+  [[nodiscard]] absl::Status RestoreStore();
+  // Takes the store away; the controller must not run.
+  [[nodiscard]] absl::Status RemoveStore();
+
   // Takes the httpd's config away, so that it can't be started, and gives it back.
   [[nodiscard]] absl::Status BreakService(std::string_view node);
   [[nodiscard]] absl::Status MendService(std::string_view node);
@@ -56,6 +74,7 @@ class Deployment {
   Deployment(Lab* lab, DeploymentOptions options) : lab_(lab), options_(std::move(options)) {}
   absl::Status InstallNode(const std::string& node);
   absl::Status InstallController();
+  absl::StatusOr<std::vector<std::string>> EnvironmentOf(Host& host, const char* daemon) const;
   // Until the daemon has printed `text` after the first `from` bytes of its output.
   absl::Status AwaitOutput(Host& host, const std::string& daemon, size_t from,
                            const std::string& text) const;

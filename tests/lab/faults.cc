@@ -1,6 +1,6 @@
 // The faults of lab.h: packets dropped on the bridge by pairs of ports (an nftables set in the
 // bridge's namespace), cables pulled (the bridge's end of the veth pair down), hosts without power.
-#include <array>
+#include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +14,11 @@ namespace {
 
 std::string PortOf(std::string_view host) { return std::string("p-").append(host); }
 
+// As an element of an nftables set.
+std::string PairOf(std::string_view from, std::string_view to) {
+  return absl::StrCat("\"", PortOf(from), "\" . \"", PortOf(to), "\"");
+}
+
 }  // namespace
 
 absl::Status Lab::CheckHosts(std::initializer_list<std::string_view> names) const {
@@ -26,17 +31,37 @@ absl::Status Lab::CheckHosts(std::initializer_list<std::string_view> names) cons
   return absl::OkStatus();
 }
 
-absl::Status Lab::ChangeDrops(const std::vector<std::pair<std::string, std::string>>& pairs,
-                              bool add) {
+absl::Status Lab::ChangeElements(const std::string& set, const std::vector<std::string>& elements,
+                                 bool add) {
   // Deleting what is not there is an error to nft, adding what is there is none: so add first.
   std::string commands;
-  for (const auto& [from, to] : pairs) {
-    const std::string element = absl::StrCat(" element bridge lab dropped { \"", PortOf(from),
-                                             "\" . \"", PortOf(to), "\" }\n");
-    absl::StrAppend(&commands, "add", element);
-    if (!add) absl::StrAppend(&commands, "delete", element);
+  for (const std::string& element : elements) {
+    const std::string change = absl::StrCat(" element bridge lab ", set, " { ", element, " }\n");
+    absl::StrAppend(&commands, "add", change);
+    if (!add) absl::StrAppend(&commands, "delete", change);
   }
   return lan_->RunOk({"nft", "-f", "-"}, absl::Seconds(20), commands);
+}
+
+absl::Status Lab::ChangeDrops(const std::vector<std::pair<std::string, std::string>>& pairs,
+                              bool add) {
+  std::vector<std::string> elements;
+  for (const auto& [from, to] : pairs) elements.push_back(PairOf(from, to));
+  return ChangeElements("dropped", elements, add);
+}
+
+absl::Status Lab::ChangeTcpDrop(std::string_view from, std::string_view to, uint16_t port,
+                                bool add) {
+  if (absl::Status known = CheckHosts({from, to}); !known.ok()) return known;
+  return ChangeElements("dropped_tcp", {absl::StrCat(PairOf(from, to), " . ", port)}, add);
+}
+
+absl::Status Lab::DropTcp(std::string_view from, std::string_view to, uint16_t port) {
+  return ChangeTcpDrop(from, to, port, /*add=*/true);
+}
+
+absl::Status Lab::HealTcp(std::string_view from, std::string_view to, uint16_t port) {
+  return ChangeTcpDrop(from, to, port, /*add=*/false);
 }
 
 absl::Status Lab::Cut(std::string_view a, std::string_view b) {
@@ -123,7 +148,10 @@ absl::Status Lab::PowerOn(std::string_view name) {
 }
 
 absl::Status Lab::HealAll() {
-  if (absl::Status flushed = lan_->RunOk({"nft", "flush", "set", "bridge", "lab", "dropped"});
+  constexpr char kFlush[] =
+      "flush set bridge lab dropped\n"
+      "flush set bridge lab dropped_tcp\n";
+  if (absl::Status flushed = lan_->RunOk({"nft", "-f", "-"}, absl::Seconds(20), kFlush);
       !flushed.ok()) {
     return flushed;
   }
@@ -135,14 +163,21 @@ absl::Status Lab::HealAll() {
 
 absl::StatusOr<std::vector<std::string>> Lab::Faults() {
   std::vector<std::string> result;
-  const absl::StatusOr<RunResult> set =
-      lan_->Run({"nft", "list", "set", "bridge", "lab", "dropped"});
-  if (!set.ok()) return set.status();
-  // Its elements stand as "p-master" . "p-slave" between quotation marks.
-  const std::vector<std::string> pieces = absl::StrSplit(set->output, '"');
-  for (size_t i = 1; i + 2 < pieces.size(); i += 4) {
-    result.push_back(
-        absl::StrCat("dropped: ", pieces[i].substr(2), " -> ", pieces[i + 2].substr(2)));
+  for (const char* name : {"dropped", "dropped_tcp"}) {
+    const absl::StatusOr<RunResult> set = lan_->Run({"nft", "list", "set", "bridge", "lab", name});
+    if (!set.ok()) return set.status();
+    // Its elements stand as "p-master" . "p-slave" between quotation marks, here with . 80 behind.
+    const std::vector<std::string> pieces = absl::StrSplit(set->output, '"');
+    for (size_t i = 1; i + 3 < pieces.size(); i += 4) {
+      std::string fault =
+          absl::StrCat("dropped: ", pieces[i].substr(2), " -> ", pieces[i + 2].substr(2));
+      const std::string& behind = pieces[i + 3];
+      if (behind.starts_with(" . ")) {
+        const size_t end = behind.find_first_not_of("0123456789", 3);
+        absl::StrAppend(&fault, " tcp ", behind.substr(3, end - 3));
+      }
+      result.push_back(std::move(fault));
+    }
   }
   for (const std::string& name : host_names()) {
     const absl::StatusOr<RunResult> link =

@@ -242,9 +242,12 @@ absl::Status Lab::Wire() {
   constexpr char kFilter[] =
       "table bridge lab {\n"
       "  set dropped { type ifname . ifname; }\n"
+      "  set dropped_tcp { type ifname . ifname . inet_service; }\n"
       "  chain forward {\n"
       "    type filter hook forward priority 0; policy accept;\n"
       "    iifname . oifname @dropped drop\n"
+      "    iifname . oifname . tcp sport @dropped_tcp drop\n"
+      "    iifname . oifname . tcp dport @dropped_tcp drop\n"
       "  }\n"
       "}\n";
   if (absl::Status filter = lan_->RunOk({"nft", "-f", "-"}, absl::Seconds(20), kFilter);

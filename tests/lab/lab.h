@@ -16,10 +16,12 @@
 #ifndef HB_TESTS_LAB_LAB_H_
 #define HB_TESTS_LAB_LAB_H_
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -91,8 +93,12 @@ class Lab {
   [[nodiscard]] absl::Status Cut(std::string_view a, std::string_view b);
   // Only what a sends to b is dropped.
   [[nodiscard]] absl::Status Drop(std::string_view from, std::string_view to);
+  // Only the TCP segments among what a sends to b, whose source or destination port it is.
+  [[nodiscard]] absl::Status DropTcp(std::string_view from, std::string_view to, uint16_t port);
   // Undoes Cut and Drop between the two.
   [[nodiscard]] absl::Status Heal(std::string_view a, std::string_view b);
+  // Undoes DropTcp.
+  [[nodiscard]] absl::Status HealTcp(std::string_view from, std::string_view to, uint16_t port);
   // Cut from every other host, with the carrier up.
   [[nodiscard]] absl::Status Isolate(std::string_view name);
   // The bridge's side of the host's cable goes down: the host loses its carrier.
@@ -105,7 +111,8 @@ class Lab {
   [[nodiscard]] absl::Status PowerOn(std::string_view name);
   // Everything dropped passes again, every cable is in.
   [[nodiscard]] absl::Status HealAll();
-  // The pairs "from to" whose packets are dropped now, and the hosts without their cable.
+  // "dropped: master -> slave" (or "... -> slave tcp 7401") for each drop that is in force, and
+  // "cable pulled: slave".
   [[nodiscard]] absl::StatusOr<std::vector<std::string>> Faults();
 
   // The last lines of every daemon's output, for the message of a test that failed.
@@ -121,6 +128,9 @@ class Lab {
   absl::Status Save() const;
   absl::Status CheckHosts(std::initializer_list<std::string_view> names) const;
   absl::Status ChangeDrops(const std::vector<std::pair<std::string, std::string>>& pairs, bool add);
+  absl::Status ChangeElements(const std::string& set, const std::vector<std::string>& elements,
+                              bool add);
+  absl::Status ChangeTcpDrop(std::string_view from, std::string_view to, uint16_t port, bool add);
   absl::Status SetCable(std::string_view name, bool plugged);
 
   const std::string name_;

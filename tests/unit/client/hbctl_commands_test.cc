@@ -58,8 +58,11 @@ TEST_F(HbctlCommandsTest, ShowsTheStatus) {
   ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(result.out, &status).ok()) << result.out;
   EXPECT_EQ(status.ShortDebugString(), WebScript().status.ShortDebugString());
   EXPECT_THAT(result.out, HasSubstr("\"controller_id\": \"c0ffee\""));
-  EXPECT_THAT(controller.calls(),
-              ElementsAre("GetStatus cluster: \"web\"", "GetStatus cluster: \"events\""));
+  EXPECT_THAT(Run({"status", "-o", "yaml"}).out,
+              AllOf(StartsWith("---\n"), HasSubstr("\ncontroller_id: \"c0ffee\"\n"),
+                    HasSubstr("\nclusters:\n  - name: \"web\"\n")));
+  EXPECT_THAT(controller.calls(), ElementsAre("GetStatus cluster: \"web\"",
+                                              "GetStatus cluster: \"events\"", "GetStatus "));
 }
 
 TEST_F(HbctlCommandsTest, WatchesUntilTheControllerStops) {
@@ -237,8 +240,10 @@ TEST_F(HbctlCommandsTest, PausesResumesAndAcknowledges) {
   EXPECT_EQ(Run({"resume", "web"}).out, "web is no longer paused\n");
   EXPECT_EQ(Run({"ack", "web"}).out, "web is acknowledged: automatic failback is allowed again\n");
   EXPECT_EQ(Run({"ack", "web", "-o", "json"}).out, "{}\n");
-  EXPECT_THAT(controller.calls(), ElementsAre("Pause cluster: \"web\"", "Resume cluster: \"web\"",
-                                              "Ack cluster: \"web\"", "Ack cluster: \"web\""));
+  EXPECT_EQ(Run({"ack", "web", "-o", "yaml"}).out, "--- {}\n");
+  EXPECT_THAT(controller.calls(),
+              ElementsAre("Pause cluster: \"web\"", "Resume cluster: \"web\"",
+                          "Ack cluster: \"web\"", "Ack cluster: \"web\"", "Ack cluster: \"web\""));
 }
 
 TEST_F(HbctlCommandsTest, TellsVersionsWithAndWithoutAController) {

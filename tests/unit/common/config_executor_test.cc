@@ -55,6 +55,9 @@ TEST(ExecutorConfigTest, RefusesByFile) {
        "c.yaml:4:8: state: 'hb' is no absolute path; it starts with '/' and does not end with it"},
       {"state empty", "insecure: true\n", "insecure: true\nstate: ''\n",
        "c.yaml:4:8: state: '' is no absolute path; it starts with '/' and does not end with it"},
+      {"bpffs relative", "insecure: true\n", "insecure: true\nbpffs: sys/fs/bpf\n",
+       "c.yaml:4:8: bpffs: 'sys/fs/bpf' is no absolute path; it starts with '/' and does not end"
+       " with it"},
       {"unknown key", "insecure: true\n", "insecure: true\nservice: {}\n",
        "c.yaml:4:1: service: unknown key; did you mean 'services'?"},
   });
@@ -343,6 +346,7 @@ services {
   }
 }
 state: "/var/lib/hb/executor"
+bpffs: "/sys/fs/bpf"
 )");
 }
 

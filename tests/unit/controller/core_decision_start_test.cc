@@ -101,7 +101,7 @@ TEST(DecisionStartTest, ANodeThatDoesNotKnowTheSpecIsNotSeen) {
 TEST(DecisionStartTest, OfTwoHoldersTheHigherEpochIsAdoptedAndTheOtherStoodDown) {
   // Two holders is what hb never makes; somebody else may have. The decision is driven by hand.
   const MonoTime now = MonoTime() + absl::Seconds(1000);
-  Decision decision(MakeModel(), {.epoch = 9}, now + absl::Seconds(60), now);
+  Decision decision(MakeModel(), {.epoch = 9, .established = true}, now + absl::Seconds(60), now);
   NodeReport report;
   report.knows_spec = report.holding = report.vips_present = true;
   report.service = ServiceState::kRunning;

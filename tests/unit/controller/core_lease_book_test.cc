@@ -69,7 +69,7 @@ TEST(LeaseBookTest, WhatIsAssumedOnlyGrows) {
 TEST(LeaseBookTest, SeeingAllHoldNothingClearsWhatWasAssumed) {
   LeaseBook book(1);
   book.AssumeGrantsUntil(At(2000));
-  book.NothingAssumed();
+  book.NothingAssumed(0);
   EXPECT_EQ(book.End(0), MonoTime());
   EXPECT_TRUE(book.ReleaseProven(0, Released({1, 1})));
 }
@@ -79,7 +79,7 @@ TEST(LeaseBookTest, SeeingAllHoldNothingDoesNotClearOwnGrants) {
   LeaseBook book(1);
   book.Granted(0, {1, 5}, absl::Seconds(1), At(0));
   book.AssumeGrantsUntil(At(2000));
-  book.NothingAssumed();
+  book.NothingAssumed(0);
   EXPECT_EQ(book.End(0), At(1100));
   EXPECT_FALSE(book.ReleaseProven(0, Released({1, 5})));
   EXPECT_TRUE(book.ReleaseProven(0, Released({1, 6})));

@@ -29,8 +29,17 @@ ClusterModel MakeModel(size_t nodes) {
   return model;
 }
 
-World::World(ClusterModel model, Persistent stored, Duration wait)
-    : decision(std::move(model), stored, now + wait, now),
+namespace {
+
+Persistent With(Persistent stored, bool established) {
+  stored.established = established;
+  return stored;
+}
+
+}  // namespace
+
+World::World(ClusterModel model, Persistent stored, Duration wait, bool established)
+    : decision(std::move(model), With(stored, established), now + wait, now),
       nodes(decision.model().nodes.size()),
       disk_epoch(stored.epoch),
       streams_(nodes.size()) {}
@@ -118,9 +127,9 @@ void World::Step(const Input& input) {
   Pump();
 }
 
-uint64_t World::Ask(Command::Kind kind, std::optional<NodeIndex> to) {
+uint64_t World::Ask(Command::Kind kind, std::optional<NodeIndex> to, bool force) {
   const uint64_t id = ++commands_;
-  Step(Command{id, kind, to});
+  Step(Command{id, kind, to, force, "the tester"});
   return id;
 }
 
@@ -269,6 +278,23 @@ void World::Flush(NodeIndex i, const std::optional<Order>& order) {
   Post(i, true, [this, i, order, answers = newest->second] { Receive(i, order, answers); });
 }
 
+void World::Promises(NodeIndex i) {
+  nodes[i].bound = true;
+  ++nodes[i].promises;
+  Tell(i);
+}
+
+void World::Unbind(NodeIndex i) {
+  nodes[i].bound = false;
+  Tell(i);
+}
+
+void World::Tell(NodeIndex i) {
+  nodes[i].changed = true;
+  Report(i);
+  Pump();
+}
+
 void World::Report(NodeIndex i) {
   FakeNode& node = nodes[i];
   if (!node.connected || !node.reachable) return;
@@ -287,6 +313,12 @@ void World::Report(NodeIndex i) {
     body->service_detail = node.service_detail;
     body->start_attempt = node.attempt;
     body->obstacles = node.obstacles;
+    body->follows = node.follows;
+    body->bound = node.bound;
+    body->promises = node.promises;
+    body->leaving = node.leaving;
+    body->conflicts = node.conflicts;
+    body->conflict = node.conflict;
   }
   Post(i, false, [this, i, id, body] {
     newest_[i] = id;

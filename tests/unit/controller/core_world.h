@@ -39,6 +39,12 @@ struct FakeNode {
   ServiceState service = ServiceState::kStopped;
   std::string service_detail;
   std::vector<std::string> obstacles;
+  bool follows = true;
+  bool bound = false;
+  uint64_t promises = 0;
+  bool leaving = false;
+  uint64_t conflicts = 0;
+  std::string conflict;
 
   bool connected = false;
   uint64_t incarnation = 1;
@@ -59,7 +65,9 @@ struct FakeNode {
 class World {
  public:
   // `wait`: how long grants of an earlier run may be out.
-  explicit World(ClusterModel model = MakeModel(), Persistent stored = {}, Duration wait = {});
+  // The store has been followed by every member before, unless `established` is false.
+  explicit World(ClusterModel model = MakeModel(), Persistent stored = {}, Duration wait = {},
+                 bool established = true);
 
   void Connect(NodeIndex i);
   void ConnectAll();
@@ -79,8 +87,14 @@ class World {
   // ends.
   void MakeHolder(NodeIndex i, uint64_t epoch, Duration left = absl::Seconds(1));
 
+  // The node says that it has promised another to stay away; or that its promise has run out.
+  void Promises(NodeIndex i);
+  void Unbind(NodeIndex i);
+  // It sends a report with whatever a test has changed of it.
+  void Tell(NodeIndex i);
+
   void Step(const Input& input);
-  uint64_t Ask(Command::Kind kind, std::optional<NodeIndex> to = std::nullopt);
+  uint64_t Ask(Command::Kind kind, std::optional<NodeIndex> to = std::nullopt, bool force = false);
   // The outcome of the command: "" while it is under way, "ok ..." or "refused ...".
   std::string Outcome(uint64_t id) const;
   void Run(Duration d);

@@ -1,65 +1,21 @@
-// The SQLite store on real files in a directory of its own: what survives, who is refused, and what
-// the refusals say.
+// The SQLite store on real files in a directory of its own: what survives, which owner is refused,
+// and how files of other versions are taken. Bad files and bad disks: store_sqlite_damage_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sqlite3.h>
-#include <sys/stat.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 #include <string>
+#include <vector>
 
 #include "common/boot_clock.h"
-#include "controller/store/sqlite.h"
+#include "store_sqlite_fixture.h"
 
 namespace hb::controller {
 namespace {
 
 using testing::HasSubstr;
-
-class SqliteStoreTest : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "hb-store-XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    dir_ = name;
-    path_ = dir_ + "/controller.db";
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-
-  std::unique_ptr<Store> Open() {
-    absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(path_);
-    EXPECT_TRUE(store.ok()) << store.status();
-    return store.ok() ? *std::move(store) : nullptr;
-  }
-  absl::Status Refusal(const std::string& path) { return OpenSqliteStore(path).status(); }
-  void Sql(const std::string& sql) {
-    sqlite3* db = nullptr;
-    ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(db);
-    sqlite3_close_v2(db);
-  }
-  static StoredEvent MakeEvent(const std::string& cluster, int64_t second) {
-    StoredEvent event;
-    event.cluster = cluster;
-    event.time = absl::FromUnixSeconds(second);
-    event.type = "failover";
-    return event;
-  }
-  static std::vector<int64_t> Seconds(const absl::StatusOr<std::vector<StoredEvent>>& events) {
-    std::vector<int64_t> seconds;
-    EXPECT_TRUE(events.ok()) << events.status();
-    if (events.ok()) {
-      for (const StoredEvent& event : *events) seconds.push_back(absl::ToUnixSeconds(event.time));
-    }
-    return seconds;
-  }
-
-  std::string dir_;
-  std::string path_;
-};
 
 TEST_F(SqliteStoreTest, MakesItsDirectoryAndKeepsItsIdentity) {
   path_ = dir_ + "/a/b/controller.db";
@@ -97,6 +53,24 @@ TEST_F(SqliteStoreTest, EpochsRiseFromTheWallClockAndSurvive) {
   EXPECT_EQ(store->ReserveEpoch("web", last).value(), last + 1);
 }
 
+TEST_F(SqliteStoreTest, AnEpochSurvivesAnOwnerThatIsKilled) {
+  for (uint64_t epoch = 9'000'000'000; epoch < 9'000'000'005; ++epoch) {
+    const pid_t child = fork();
+    if (child == 0) {
+      const auto store = OpenSqliteStore(path_);
+      if (!store.ok() || store->get()->ReserveEpoch("web", 9'000'000'000).value_or(0) != epoch) {
+        _exit(1);
+      }
+      kill(getpid(), SIGKILL);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status)) << "epoch " << epoch << " was not given";
+    EXPECT_GT(std::filesystem::file_size(path_ + "-wal"), 0U) << "nothing was left in the log";
+  }
+  EXPECT_EQ(Open()->Load("web").value()->epoch, 9'000'000'004U);
+}
+
 TEST_F(SqliteStoreTest, KeepsOverridesTtlAndEpochApart) {
   {
     const auto store = Open();
@@ -124,6 +98,41 @@ TEST_F(SqliteStoreTest, KeepsOverridesTtlAndEpochApart) {
   EXPECT_TRUE((*mail)->placed);
   EXPECT_TRUE(store->SaveOverrides("web", false, false, false).ok());
   EXPECT_FALSE(store->Load("web").value()->paused);
+  EXPECT_EQ(store->Load("web").value()->epoch, 9'000'000'000U);
+}
+
+TEST_F(SqliteStoreTest, KeepsHolderAndTerms) {
+  using Names = std::vector<std::string>;
+  {
+    const auto store = Open();
+    EXPECT_TRUE(store->SaveTerms("web", 2, {"master", "slave-2.example"}).ok());
+    EXPECT_FALSE(store->Load("web").value()->established);
+    EXPECT_TRUE(store->Save("web", {.paused = true, .established = true, .holder = "master"}).ok());
+    EXPECT_TRUE(store->SaveOverrides("web", false, true, false).ok());
+    EXPECT_TRUE(store->ReserveEpoch("web", 9'000'000'000).ok());
+    EXPECT_TRUE(store->Save("mail", {.flapping = true}).ok());
+  }
+  const auto store = Open();
+  const StoredCluster web = *store->Load("web").value();
+  EXPECT_FALSE(web.paused);
+  EXPECT_TRUE(web.placed);
+  EXPECT_TRUE(web.established);
+  EXPECT_EQ(web.holder, "master");
+  EXPECT_EQ(web.terms_policy, 2);
+  EXPECT_EQ(web.terms_members, (Names{"master", "slave-2.example"}));
+  EXPECT_EQ(web.epoch, 9'000'000'000U);
+  const StoredCluster mail = *store->Load("mail").value();
+  EXPECT_TRUE(mail.flapping);
+  EXPECT_FALSE(mail.established);
+  EXPECT_EQ(mail.holder, "");
+  EXPECT_EQ(mail.terms_policy, 0);
+  EXPECT_EQ(mail.terms_members, Names{});
+  // Each replaces its own and leaves the rest.
+  EXPECT_TRUE(store->SaveTerms("web", 0, {}).ok());
+  EXPECT_EQ(store->Load("web").value()->terms_members, Names{});
+  EXPECT_EQ(store->Load("web").value()->holder, "master");
+  EXPECT_TRUE(store->Save("web", {}).ok());
+  EXPECT_FALSE(store->Load("web").value()->established);
   EXPECT_EQ(store->Load("web").value()->epoch, 9'000'000'000U);
 }
 
@@ -186,6 +195,11 @@ TEST_F(SqliteStoreTest, OldEventsArePruned) {
   ASSERT_TRUE(events.ok());
   EXPECT_EQ(events->size(), 10'000U);
   EXPECT_EQ(events->front().id, 301U);
+  // Never one more, whatever the id.
+  for (uint64_t id = 10301; id < 10310; ++id) {
+    EXPECT_EQ(store->Append(MakeEvent("web", 1)).value(), id);
+    EXPECT_EQ(store->Events("", absl::InfinitePast(), 100'000)->size(), 10'000U);
+  }
 }
 
 TEST_F(SqliteStoreTest, RefusesASecondOwner) {
@@ -199,20 +213,50 @@ TEST_F(SqliteStoreTest, RefusesASecondOwner) {
   EXPECT_NE(Open(), nullptr);
 }
 
-TEST_F(SqliteStoreTest, RefusesWhatIsNoDatabase) {
-  std::ofstream(path_) << std::string(5000, 'x');
-  const absl::Status status = Refusal(path_);
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("store " + path_));
-  EXPECT_THAT(status.message(), HasSubstr("restore a backup, or move it away"));
+TEST_F(SqliteStoreTest, BringsAFileOfVersion1UpToDateAndLosesNothing) {
+  Sql(kVersion1);
+  for (int opened = 0; opened < 2; ++opened) {
+    const auto store = Open();
+    ASSERT_NE(store, nullptr);
+    EXPECT_EQ(store->id(), "0123456789abcdef0123456789abcdef");
+    const StoredCluster web = *store->Load("web").value();
+    EXPECT_EQ(web.epoch, 1'795'394'606U);
+    EXPECT_TRUE(web.paused);
+    EXPECT_FALSE(web.placed);
+    EXPECT_TRUE(web.flapping);
+    EXPECT_EQ(web.longest_ttl, absl::Seconds(5));
+    EXPECT_TRUE(web.established) << "it had an epoch, so it was in use";
+    EXPECT_EQ(web.holder, "");
+    EXPECT_EQ(web.terms_policy, 0);
+    EXPECT_TRUE(web.terms_members.empty());
+    const StoredCluster unused = *store->Load("new").value();
+    EXPECT_FALSE(unused.established);
+    EXPECT_TRUE(unused.placed);
+    const auto events = store->Events("", absl::InfinitePast(), 10);
+    ASSERT_TRUE(events.ok());
+    ASSERT_FALSE(events->empty());
+    EXPECT_EQ(events->front().id, 41U);
+    EXPECT_EQ(events->front().detail, "d");
+    EXPECT_EQ(store->Append(MakeEvent("web", 1)).value(), 42U + opened);
+  }
+  EXPECT_EQ(Ask("PRAGMA user_version"), "2");
 }
 
-TEST_F(SqliteStoreTest, RefusesAStoreWithoutIdentity) {
-  Open().reset();
-  Sql("DELETE FROM identity");
+TEST_F(SqliteStoreTest, AMigrationThatFailsLeavesTheOldFileUsable) {
+  Sql(kVersion1);
+  // The last of its columns is there already.
+  Sql("ALTER TABLE cluster ADD COLUMN terms_members TEXT");
   const absl::Status status = Refusal(path_);
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("it has no identity"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_THAT(status.message(), HasSubstr("store " + path_ + ": bringing it from schema 1 to 2"));
+  EXPECT_THAT(status.message(), HasSubstr("duplicate column name: terms_members"));
+  EXPECT_EQ(Ask("PRAGMA user_version"), "1");
+  EXPECT_EQ(Ask("SELECT count(*) FROM pragma_table_info('cluster')"), "7") << "a part was done";
+  EXPECT_EQ(Ask("SELECT epoch FROM cluster WHERE name = 'web'"), "1795394606");
+  Sql("ALTER TABLE cluster DROP COLUMN terms_members");
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  EXPECT_EQ(store->Load("web").value()->epoch, 1'795'394'606U);
 }
 
 TEST_F(SqliteStoreTest, RefusesTheSchemaOfANewerHb) {
@@ -222,30 +266,6 @@ TEST_F(SqliteStoreTest, RefusesTheSchemaOfANewerHb) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(status.message(), HasSubstr("schema 99 is of a newer hb"));
   EXPECT_THAT(status.message(), HasSubstr("upgrade, or name another file"));
-}
-
-TEST_F(SqliteStoreTest, SaysThatItMayNotWriteThere) {
-  const std::string closed = dir_ + "/closed";
-  ASSERT_TRUE(std::filesystem::create_directory(closed));
-  ASSERT_EQ(chmod(dir_.c_str(), 0755), 0);
-  ASSERT_EQ(chmod(closed.c_str(), 0555), 0);
-  // Permissions do not bind root.
-  const bool root = geteuid() == 0;
-  ASSERT_EQ(root ? seteuid(65534) : 0, 0);
-  const absl::Status file = Refusal(closed + "/controller.db");
-  const absl::Status directory = Refusal(closed + "/deeper/controller.db");
-  ASSERT_EQ(root ? seteuid(0) : 0, 0);
-  EXPECT_EQ(file.code(), absl::StatusCode::kUnavailable) << file;
-  EXPECT_THAT(file.message(), HasSubstr("may this user write there?"));
-  EXPECT_EQ(directory.code(), absl::StatusCode::kUnavailable) << directory;
-  EXPECT_THAT(directory.message(), HasSubstr("making its directory: Permission denied"));
-}
-
-TEST_F(SqliteStoreTest, AFileWhereTheDirectoryShouldBeIsAnError) {
-  std::ofstream(dir_ + "/file") << "x";
-  const absl::Status status = Refusal(dir_ + "/file/controller.db");
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-  EXPECT_THAT(status.message(), HasSubstr(dir_ + "/file/controller.db"));
 }
 
 }  // namespace

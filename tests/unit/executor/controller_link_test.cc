@@ -33,7 +33,7 @@ constexpr auto kPatience = std::chrono::seconds(20);
 // Stands for the executor: sends a report whenever it may, and remembers what came.
 class RecordingHandler : public StreamHandler {
  public:
-  void StreamOpened(Stream* stream) override {
+  void StreamOpened(Stream* stream, const std::string& /*controller*/) override {
     Note("opened");
     stream_ = stream;
     SendWhenIdle();
@@ -49,7 +49,10 @@ class RecordingHandler : public StreamHandler {
     SendWhenIdle();
     return receive_outcome;
   }
-  bool HoldsAnything() const override { return holds; }
+  absl::Status MayFollow(const std::string& controller) const override {
+    if (controller == "c0ffee" || !follows) return absl::OkStatus();
+    return absl::FailedPreconditionError("cluster web follows controller c0ffee");
+  }
 
   std::vector<std::string> events() {
     absl::MutexLock lock(&mutex_);
@@ -64,7 +67,7 @@ class RecordingHandler : public StreamHandler {
     return mutex_.AwaitWithTimeout(absl::Condition(&there), absl::FromChrono(kPatience));
   }
 
-  std::atomic<bool> holds = false;
+  std::atomic<bool> follows = false;
   absl::Status receive_outcome;
 
  private:
@@ -287,7 +290,7 @@ TEST_F(ControllerLinkTest, ANewerSessionOfTheSameControllerTakesThePlaceOfTheOld
   Serve();
   Client older(port_);
   older.Enter();
-  handler_.holds = true;
+  handler_.follows = true;
   Client newer(port_);
   ASSERT_TRUE(newer.Write(Client::Hello()));
   EXPECT_TRUE(newer.Read().has_hello());
@@ -297,29 +300,25 @@ TEST_F(ControllerLinkTest, ANewerSessionOfTheSameControllerTakesThePlaceOfTheOld
   EXPECT_THAT(handler_.events(), ElementsAre("opened", "closed", "opened", "orders 1"));
 }
 
-TEST_F(ControllerLinkTest, AnotherControllerWaitsUntilTheFirstIsGoneAndHasNoLease) {
+TEST_F(ControllerLinkTest, AnotherControllerIsRefusedForAsLongAsTheFirstIsFollowed) {
   Serve();
-  const auto knock = [this] {
-    Client other(port_);
-    EXPECT_TRUE(other.Write(Client::Hello("other")));
-    return other.End();
-  };
   Client first(port_);
   first.Enter();
-  grpc::Status status = knock();
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
-  EXPECT_THAT(status.error_message(), HasSubstr("follows controller c0ffee, which is connected"));
-  handler_.holds = true;
-  first.CloseMySide();
-  EXPECT_TRUE(first.End().ok());
-  ASSERT_TRUE(handler_.Await("closed"));
-  status = knock();
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
-  EXPECT_THAT(status.error_message(), HasSubstr("holds a lease of controller c0ffee"));
-  handler_.holds = false;
+  handler_.follows = true;
+  {
+    Client other(port_);
+    EXPECT_TRUE(other.Write(Client::Hello("other")));
+    const grpc::Status status = other.End();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+    EXPECT_THAT(status.error_message(), HasSubstr("cluster web follows controller c0ffee"));
+  }
+  EXPECT_THAT(handler_.events(), ElementsAre("opened"));
+  // Its stream may be half open: whoever may be followed takes its place.
+  handler_.follows = false;
   Client other(port_);
   ASSERT_TRUE(other.Write(Client::Hello("other")));
   EXPECT_TRUE(other.Read().has_hello());
+  EXPECT_EQ(first.End().error_code(), grpc::StatusCode::ALREADY_EXISTS);
 }
 
 TEST_F(ControllerLinkTest, BadMessagesEndTheSessionWithTheReason) {

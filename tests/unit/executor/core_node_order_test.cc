@@ -258,30 +258,48 @@ TEST(NodeLeaseTest, ServiceThatWasDownAlreadyEndsItWithTheLease) {
 
 TEST(NodeEpochTest, NewEpochIsObeyedOnlyWhenItIsOnDisk) {
   World w;
-  w.epochs_are_stored = false;
+  w.disk_answers = false;
   w.Connect();
   w.Send({Active(7)}, {MakeSpec()});
   EXPECT_THAT(w.Log(), ElementsAre("0 persist web 7"));
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
   EXPECT_EQ(w.Reported().highest_epoch, 0u) << "nothing is said of what a crash would forget";
-  w.Do(w.node.EpochStored(kWeb, 7, w.now));
+  w.DiskHas(7);
   w.ReportIfDue();
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
   EXPECT_EQ(w.Reported().highest_epoch, 7u);
   EXPECT_TRUE(w.Has());
 }
 
-TEST(NodeEpochTest, KnownEpochNeedsNoDisk) {
-  World w({{kWeb, 7}});
-  w.epochs_are_stored = false;
+TEST(NodeEpochTest, WhatIsOnDiskNeedsNoDisk) {
+  const std::map<std::string, Record> records = {
+      {kWeb, {.epoch = 7, .longest_promise = {}, .controller = kController, .spec = MakeSpec()}}};
+  World w(records, 2);
+  w.disk_answers = false;
   w.Connect();
   w.Send({Active(7)}, {MakeSpec()});
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
 }
 
+TEST(NodeEpochTest, AnotherControllersGrantWaitsUntilItIsFollowedOnDisk) {
+  const std::map<std::string, Record> records = {
+      {kWeb, {.epoch = 7, .longest_promise = {}, .controller = "another", .spec = MakeSpec()}}};
+  World w(records, 2);
+  w.disk_answers = false;
+  w.Connect();
+  EXPECT_FALSE(w.Reported().follows);
+  w.Send({Active(7)}, {MakeSpec()});
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_FALSE(w.Reported().follows);
+  w.DiskHas(7);
+  w.ReportIfDue();
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  EXPECT_TRUE(w.Reported().follows);
+}
+
 TEST(NodeEpochTest, OrderThatWaitedAnswersTheNewestReportThatWasAnsweredMeanwhile) {
   World w;
-  w.epochs_are_stored = false;
+  w.disk_answers = false;
   w.Connect();
   w.Send({Active(7)}, {MakeSpec()});
   w.RunRenewed(2000 * kMs);
@@ -289,18 +307,18 @@ TEST(NodeEpochTest, OrderThatWaitedAnswersTheNewestReportThatWasAnsweredMeanwhil
   w.Renew();
   const MonoTime stamp = w.now;
   w.Freeze(10 * kMs);
-  w.Do(w.node.EpochStored(kWeb, 7, w.now));
+  w.DiskHas(7);
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
   EXPECT_FALSE(w.node.Holds(kWeb, stamp + kTtl));
 }
 
 TEST(NodeEpochTest, OrderThatWaitedTooLongIsRefused) {
   World w;
-  w.epochs_are_stored = false;
+  w.disk_answers = false;
   w.Connect();
   w.Send({Active(7)}, {MakeSpec()});
   w.Run(1000 * kMs);
-  w.Do(w.node.EpochStored(kWeb, 7, w.now));
+  w.DiskHas(7);
   w.ReportIfDue();
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
   EXPECT_THAT(w.Reported().refusal, HasSubstr("too late"));
@@ -311,12 +329,12 @@ TEST(NodeEpochTest, OrderThatWaitedTooLongIsRefused) {
 TEST(NodeEpochTest, OrderThatWaitedRevivesNoLeaseThatRanOutMeanwhile) {
   World w;
   w.TakeOver(7);
-  w.epochs_are_stored = false;
+  w.disk_answers = false;
   w.Run(900 * kMs);
   const ReportId answered = w.Newest();
   w.Send({Active(8)});
   w.Freeze(100 * kMs);
-  w.Do(w.node.EpochStored(kWeb, 8, w.now));
+  w.DiskHas(8);
   w.ReportIfDue();
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
   EXPECT_FALSE(w.Has());
@@ -325,11 +343,11 @@ TEST(NodeEpochTest, OrderThatWaitedRevivesNoLeaseThatRanOutMeanwhile) {
 
 TEST(NodeEpochTest, OrderThatWaitsIsSupersededByALaterOne) {
   World w;
-  w.epochs_are_stored = false;
+  w.disk_answers = false;
   w.Connect();
   w.Send({Active(7)}, {MakeSpec()});
   w.Send({Standby(7)});
-  w.Do(w.node.EpochStored(kWeb, 7, w.now));
+  w.DiskHas(7);
   w.Renew();
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
   EXPECT_THAT(w.LogOf("start"), IsEmpty());
@@ -337,14 +355,14 @@ TEST(NodeEpochTest, OrderThatWaitsIsSupersededByALaterOne) {
 
 TEST(NodeEpochTest, OrderWaitsForItsOwnEpochNotForALowerOne) {
   World w;
-  w.epochs_are_stored = false;
+  w.disk_answers = false;
   w.Connect();
   w.Send({Active(7)}, {MakeSpec()});
   w.Send({Active(9)});
-  w.Do(w.node.EpochStored(kWeb, 7, w.now));
+  w.DiskHas(7);
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
   EXPECT_THAT(w.LogOf("persist"), ElementsAre("0 persist web 7", "0 persist web 9"));
-  w.Do(w.node.EpochStored(kWeb, 9, w.now));
+  w.DiskHas(9);
   w.ReportIfDue();
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
   EXPECT_EQ(w.Reported().epoch, 9u);
@@ -353,7 +371,7 @@ TEST(NodeEpochTest, OrderWaitsForItsOwnEpochNotForALowerOne) {
 TEST(NodeEpochTest, OrderThatWaitedIsDroppedWithItsStreamOrSpec) {
   for (const bool by_stream : {true, false}) {
     World w;
-    w.epochs_are_stored = false;
+    w.disk_answers = false;
     w.Connect();
     w.Send({Active(7)}, {MakeSpec()});
     if (by_stream) {
@@ -361,7 +379,7 @@ TEST(NodeEpochTest, OrderThatWaitedIsDroppedWithItsStreamOrSpec) {
     } else {
       w.Send({}, {MakeSpec(kWeb, 12)});
     }
-    w.Do(w.node.EpochStored(kWeb, 7, w.now));
+    w.DiskHas(7);
     w.ReportIfDue();
     w.Renew();
     EXPECT_FALSE(w.node.Holds(kWeb, w.now));
@@ -386,13 +404,13 @@ TEST(NodeEpochTest, LowerEpochIsRefusedAndSaidAndNothingIsRenewedByTheOrderBefor
 
 TEST(NodeEpochTest, EpochOnItsWayToDiskCountsAsSeen) {
   World w;
-  w.epochs_are_stored = false;
+  w.disk_answers = false;
   w.Connect();
   w.Send({Active(8)}, {MakeSpec()});
   w.Connect();
   w.Send({Active(7)});
   EXPECT_THAT(w.Reported().refusal, HasSubstr("epoch 7 is stale: epoch 8"));
-  w.Do(w.node.EpochStored(kWeb, 7, w.now));
+  w.DiskHas(7);
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
 }
 
@@ -400,15 +418,15 @@ TEST(NodeEpochTest, StandbyOfANewEpochGivesUpBeforeTheDiskAnswers) {
   World w;
   w.TakeOver(7);
   const ReportId answered = w.Newest();
-  w.epochs_are_stored = false;
+  w.disk_answers = false;
   w.Send({Standby(8)});
-  EXPECT_THAT(w.Log(), ElementsAre("0 remove 192.168.0.111/24 on eth0", "0 persist web 8"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0", "0 persist web 8"));
   EXPECT_FALSE(w.Reported().holding);
   EXPECT_GT(w.Reported().void_before, answered);
   EXPECT_EQ(w.Reported().highest_epoch, 7u);
   w.Renew();
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
-  w.Do(w.node.EpochStored(kWeb, 8, w.now));
+  w.DiskHas(8);
   EXPECT_THAT(w.Log(), ElementsAre("0 stop website"));
 }
 
@@ -416,12 +434,12 @@ TEST(NodeEpochTest, OrderThatWaitsForTheDiskStopsTheRenewalOfTheOneBefore) {
   World w;
   w.TakeOver(7);
   const MonoTime end = w.now + kTtl;
-  w.epochs_are_stored = false;
+  w.disk_answers = false;
   w.Run(200 * kMs);
   w.Send({Active(8)});
   w.Renew();
   EXPECT_TRUE(EndsAt(w, end));
-  w.Do(w.node.EpochStored(kWeb, 8, w.now));
+  w.DiskHas(8);
   EXPECT_TRUE(EndsAt(w, w.now + kTtl));
 }
 
@@ -436,7 +454,7 @@ TEST(NodeEpochTest, EpochsOfForgottenClustersStayKnown) {
   EXPECT_THAT(w.Reported().refusal, HasSubstr("stale"));
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
   // So does one that is still on its way to disk.
-  w.epochs_are_stored = false;
+  w.disk_answers = false;
   w.Send({Active(9)});
   w.SendMessage(forget);
   w.Send({Active(8)}, {MakeSpec()});

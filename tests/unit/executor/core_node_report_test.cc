@@ -66,7 +66,7 @@ TEST(NodeSpecTest, StandbyGivesUpWhateverItsSpec) {
   Order order = Standby(7);
   order.spec_revision = 99;
   w.Send({order});
-  EXPECT_THAT(w.Log(), ElementsAre("0 remove 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0"));
   EXPECT_FALSE(w.Reported().holding);
   EXPECT_THAT(w.Reported().refusal, HasSubstr("spec that is not known"));
   w.Renew();
@@ -103,13 +103,13 @@ TEST(NodeSpecTest, SameRevisionAgainMovesNothing) {
 TEST(NodeSpecTest, NothingIsReportedOfASpecThatHasNotBeenLookedAt) {
   Node node(1, {});
   const MonoTime now = MonoTime() + absl::Seconds(5);
-  node.StreamOpened();
+  node.StreamOpened("c");
   Orders orders;
   orders.answers = {1, node.Compose(now).number};
   orders.specs = {MakeSpec()};
   (void)node.Obey(orders, now);
   EXPECT_THAT(node.Compose(now).clusters, IsEmpty()) << "the VIP may be up for all it knows";
-  (void)node.Observe(kWeb, {{true}, {true}, {}, 0, {}}, now);
+  (void)node.Observe(kWeb, {{true}, {true}, {false}, true, {}, 0, {}}, now);
   EXPECT_TRUE(node.ReportDue(now));
   const Report report = node.Compose(now);
   ASSERT_EQ(report.clusters.size(), 1u);
@@ -119,7 +119,7 @@ TEST(NodeSpecTest, NothingIsReportedOfASpecThatHasNotBeenLookedAt) {
 TEST(NodeSpecTest, ObservationOfAnotherSpecIsIgnored) {
   World w;
   w.TakeOver();
-  EXPECT_TRUE(w.node.Observe(kWeb, {{false, false}, {true, true}, {}, 0, {}}, w.now).empty());
+  EXPECT_TRUE(w.node.Observe(kWeb, {{false, false}, {true, true}, {true, true}, true, {}, 0, {}}, w.now).empty());
   EXPECT_TRUE(w.node.Observe("nobody", {}, w.now).empty());
   w.Run(kMs);
   EXPECT_THAT(w.LogOf("add"), IsEmpty());
@@ -133,7 +133,7 @@ TEST(NodeSpecTest, ForgettingGivesUpRemovesAndVoids) {
   forget.answers = answered;
   forget.forget = {kWeb, "nobody"};
   w.SendMessage(forget);
-  EXPECT_THAT(w.Log(), ElementsAre("0 remove 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0", "0 persist web 7"));
   EXPECT_EQ(w.node.spec(kWeb), nullptr);
   EXPECT_THAT(w.node.clusters(), IsEmpty());
   EXPECT_FALSE(w.Reported().holding);
@@ -158,7 +158,7 @@ TEST(NodeReportTest, FirstOfAStreamHasAllAndLaterOnesOnlyChanges) {
   EXPECT_THAT(w.reports.back().clusters, IsEmpty());
   const size_t before = w.reports.size();
   w.services["api"] = State::kRunning;
-  w.Do(w.node.Observe("api", {{false}, {true}, {State::kRunning, ""}, 0, {}}, w.now));
+  w.Do(w.node.Observe("api", {{false}, {true}, {true}, true, {State::kRunning, ""}, 0, {}}, w.now));
   w.ReportIfDue();
   ASSERT_EQ(w.reports.size(), before + 1) << "at once, not with the heartbeat";
   ASSERT_EQ(w.reports.back().clusters.size(), 1u);

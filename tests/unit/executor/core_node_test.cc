@@ -39,8 +39,7 @@ TEST(NodeTest, TakesOverWithTheServiceFirstThenTheVipThenAnnouncements) {
   w.Run(50 * kMs);
   EXPECT_THAT(w.Log(), IsEmpty());
   w.SetService(State::kRunning);
-  EXPECT_THAT(w.Log(), ElementsAre("50 add 192.168.0.111/24 on eth0 for 2s",
-                                   "50 announce 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(), ElementsAre("50 add 192.168.0.111/24 on eth0 for 2s", "50 open 192.168.0.111", "50 announce 192.168.0.111/24 on eth0"));
   EXPECT_TRUE(w.Reported().seen.vip_present[0]);
 }
 
@@ -83,7 +82,7 @@ TEST(NodeTest, GivesUpTheVipBeforeItStopsTheService) {
   w.Log();
   const ReportId answered = w.Newest();
   w.Send({Standby(7)});
-  EXPECT_THAT(w.Log(), ElementsAre("400 remove 192.168.0.111/24 on eth0", "400 stop website"));
+  EXPECT_THAT(w.Log(), ElementsAre("400 close 192.168.0.111", "400 remove 192.168.0.111/24 on eth0", "400 stop website"));
   EXPECT_FALSE(w.Reported().holding);
   EXPECT_GT(w.Reported().void_before, answered) << "the proof that nothing on its way counts";
   EXPECT_LE(w.Reported().void_before, w.Newest());
@@ -91,12 +90,13 @@ TEST(NodeTest, GivesUpTheVipBeforeItStopsTheService) {
   EXPECT_THAT(w.Log(), IsEmpty()) << "no announcement, no refresh, no repetition";
 }
 
-TEST(NodeTest, SaysThatItHoldsUntilTheVipIsGoneAndKeepsTheServiceTillThen) {
+TEST(NodeTest, WithoutAGateItSaysThatItHoldsUntilTheVipIsGoneAndKeepsTheServiceTillThen) {
   World w;
   w.TakeOver();
+  w.gate_stands = false;
   w.removing_fails = true;
   w.Send({Standby(7)});
-  EXPECT_THAT(w.Log(), ElementsAre("0 remove 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0"));
   EXPECT_TRUE(w.Reported().holding);
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
   w.Run(600 * kMs);
@@ -130,30 +130,18 @@ TEST(NodeTest, VipPutUpBySomebodyIsRemovedFromAStandby) {
   EXPECT_THAT(w.Log(), ElementsAre("0 remove 192.168.0.111/24 on eth0"));
 }
 
-TEST(NodeTest, VipFoundInPlaceIsKeptRefreshedAndAnnounced) {
-  World w({{kWeb, 7}}, 2);  // an executor that restarted within its lease
-  w.vips.insert(MakeVip());
-  w.services[kSite] = State::kRunning;
-  w.attempted[kWeb] = 1;
-  w.Connect();
-  w.Send({Active(7)}, {MakeSpec()});
-  EXPECT_THAT(w.Log(), ElementsAre("0 announce 192.168.0.111/24 on eth0",
-                                   "0 add 192.168.0.111/24 on eth0 for 2s"));
-  w.RunRenewed(1000 * kMs);
-  EXPECT_THAT(w.LogOf("add"), ElementsAre("1000 add 192.168.0.111/24 on eth0 for 2s"));
-}
-
 TEST(NodeTest, VipWhoseRemovalFailedIsTakenUpAgainByTheNextLease) {
   World w;
   w.TakeOver();
   w.removing_fails = true;
   w.Send({Standby(7)});
   w.Log();
-  w.SetService(State::kFailed);  // what is up already does not wait for the service
+  w.SetService(State::kFailed);
   w.Log();
-  Order order = Active(7);
-  w.Send({order});
-  EXPECT_THAT(w.Log(), ElementsAre("0 announce 192.168.0.111/24 on eth0",
+  w.Send({Active(7)});
+  EXPECT_THAT(w.Log(), IsEmpty()) << "the gate stays closed while no service answers behind it";
+  w.SetService(State::kRunning);
+  EXPECT_THAT(w.Log(), ElementsAre("0 open 192.168.0.111", "0 announce 192.168.0.111/24 on eth0",
                                    "0 add 192.168.0.111/24 on eth0 for 2s"));
 }
 
@@ -178,8 +166,7 @@ TEST(NodeTest, AddsNoVipToADeadLink) {
   w.Run(500 * kMs);
   EXPECT_THAT(w.LogOf("add"), IsEmpty());
   w.SetLink("eth0", true);
-  EXPECT_THAT(w.Log(), ElementsAre("500 add 192.168.0.111/24 on eth0 for 2s",
-                                   "500 announce 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(), ElementsAre("500 add 192.168.0.111/24 on eth0 for 2s", "500 open 192.168.0.111", "500 announce 192.168.0.111/24 on eth0"));
 }
 
 TEST(NodeTest, OneDeadLinkDoesNotSilenceTheOtherVip) {
@@ -187,9 +174,7 @@ TEST(NodeTest, OneDeadLinkDoesNotSilenceTheOtherVip) {
   w.dead_links.insert("eth1");
   w.Connect();
   w.Send({Active(7)}, {TwoVips()});
-  EXPECT_THAT(w.Log(), ElementsAre("0 persist web 7", "0 start website #1",
-                                   "0 add 192.168.0.111/24 on eth0 for 2s",
-                                   "0 announce 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 persist web 7", "0 start website #1", "0 add 192.168.0.111/24 on eth0 for 2s", "0 open 192.168.0.111", "0 open 192.168.0.112", "0 announce 192.168.0.111/24 on eth0"));
   w.Run(50 * kMs);
   w.Log();
   w.SetLink("eth1", true);
@@ -216,9 +201,7 @@ TEST(NodeTest, FailingAddIsRetriedEveryQuarterSecondHoweverOftenOrdersCome) {
                                           "1000 add 192.168.0.111/24 on eth0 for 2s"));
   w.adding_fails = false;
   w.RunRenewed(200 * kMs);
-  EXPECT_THAT(w.Log(), ElementsAre("1250 add 192.168.0.111/24 on eth0 for 2s",
-                                   "1250 announce 192.168.0.111/24 on eth0",
-                                   "1270 announce 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(), ElementsAre("1250 add 192.168.0.111/24 on eth0 for 2s", "1250 open 192.168.0.111", "1250 announce 192.168.0.111/24 on eth0", "1270 announce 192.168.0.111/24 on eth0"));
 }
 
 TEST(NodeTest, ServiceThatDiesBeforeTheVipIsUpKeepsItDown) {
@@ -284,9 +267,9 @@ TEST(NodeTest, SharedServiceIsStoppedOnlyWhenNoClusterWantsIt) {
   w.Send({Active(7), Active(7, "api")}, {MakeSpec(), other});
   w.Log();
   w.Send({Standby(7)});
-  EXPECT_THAT(w.Log(), ElementsAre("0 remove 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0"));
   w.Send({Standby(7, "api")});
-  EXPECT_THAT(w.Log(), ElementsAre("0 remove 192.168.0.112/24 on eth1", "0 stop website"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.112", "0 remove 192.168.0.112/24 on eth1", "0 stop website"));
 }
 
 TEST(NodeTest, SharedServiceIsStoppedWhenTheClusterThatWantedItIsForgotten) {
@@ -301,7 +284,7 @@ TEST(NodeTest, SharedServiceIsStoppedWhenTheClusterThatWantedItIsForgotten) {
   forget.forget = {"api"};
   w.SendMessage(forget);
   w.Run(kMs);
-  EXPECT_THAT(w.Log(), ElementsAre("0 remove 192.168.0.112/24 on eth1", "0 stop website"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.112", "0 remove 192.168.0.112/24 on eth1", "0 persist api 7", "0 stop website"));
 }
 
 TEST(NodeTest, ServiceIsLeftAloneWithoutAStandingOrder) {
@@ -331,7 +314,7 @@ TEST(NodeTest, FirewallRulesOfAllClustersAreMerged) {
   World w;
   w.Connect();
   w.Send({}, {web, api});
-  EXPECT_THAT(w.Log(), ElementsAre("0 firewall applied"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 persist web 0", "0 persist api 0", "0 firewall applied"));
   ASSERT_EQ(w.rules.own_addresses.size(), 1u);
   FirewallRules::Protected expected;
   expected.restrict_icmp_echo = true;
@@ -357,49 +340,6 @@ TEST(NodeTest, FirewallRulesOfAllClustersAreMerged) {
   api.firewall.reset();
   w.Send({}, {api});
   EXPECT_TRUE(w.rules.empty());
-}
-
-TEST(NodeTest, ShutdownGivesUpLeavesTheServiceAndObeysNothingMore) {
-  World w;
-  w.TakeOver();
-  const ReportId answered = w.Newest();
-  w.Do(w.node.Shutdown(w.now));
-  w.ReportIfDue();
-  EXPECT_THAT(w.Log(), ElementsAre("0 remove 192.168.0.111/24 on eth0"));
-  EXPECT_FALSE(w.Reported().holding);
-  EXPECT_GT(w.Reported().void_before, answered);
-  EXPECT_THAT(w.Reported().seen.obstacles, ElementsAre("the executor is stopping"));
-  w.Send({Active(8)});
-  w.Send({Standby(8)});
-  w.Do(w.node.EpochStored(kWeb, 8, w.now));
-  w.SetService(State::kFailed);
-  w.Run(3000 * kMs);
-  EXPECT_THAT(w.Log(), IsEmpty());
-  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
-}
-
-TEST(NodeTest, ShutdownDropsAnOrderThatWaitsForTheDisk) {
-  World w;
-  w.epochs_are_stored = false;
-  w.Connect();
-  w.Send({Active(7)}, {MakeSpec()});
-  w.Do(w.node.Shutdown(w.now));
-  w.Do(w.node.EpochStored(kWeb, 7, w.now));
-  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
-  EXPECT_THAT(w.LogOf("start"), IsEmpty());
-}
-
-TEST(NodeTest, ShutdownTriesAgainWhenTheVipDoesNotGo) {
-  World w;
-  w.TakeOver();
-  w.removing_fails = true;
-  w.Do(w.node.Shutdown(w.now));
-  w.ReportIfDue();
-  EXPECT_TRUE(w.Reported().holding);
-  w.removing_fails = false;
-  w.Run(250 * kMs);
-  EXPECT_FALSE(w.Has());
-  EXPECT_FALSE(w.Reported().holding);
 }
 
 TEST(NodeTest, WhatItDecidesByItselfIsNoted) {

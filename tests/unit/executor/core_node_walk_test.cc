@@ -168,7 +168,7 @@ class Walk {
  public:
   Walk(uint32_t seed, OnExpiry policy) : dice_(seed), w_({{kWeb, 5}}), model_(w_, policy, 5) {
     w_.on_act = [this](const Act& act) { Check(act); };
-    w_.on_stored = [this](uint64_t epoch) { model_.Stored(epoch, w_.now); };
+    w_.on_stored = [this](const Record& record) { model_.Stored(record.epoch, w_.now); };
     w_.Connect();
     Hear({w_.Newest(), {}, {MakeSpec(kWeb, kRevision, policy)}, {}, {}});
   }
@@ -237,12 +237,12 @@ class Walk {
     const uint64_t epoch = to_store_.front();
     to_store_.erase(to_store_.begin());
     model_.Stored(epoch, w_.now);
-    w_.Do(w_.node.EpochStored(kWeb, epoch, w_.now));
+    w_.DiskHas(epoch);
     w_.ReportIfDue();
   }
 
   void SendSomething() {
-    w_.epochs_are_stored = !dice_.OneIn(4);
+    w_.disk_answers = !dice_.OneIn(4);
     ReportId answers = w_.Newest();
     if (dice_.OneIn(3)) answers.number -= std::min<uint64_t>(answers.number, dice_.Upto(3));
     Orders message{answers, {}, {}, {}, {}};
@@ -280,8 +280,8 @@ class Walk {
     } else if (std::holds_alternative<AskWitness>(act)) {
       EXPECT_TRUE(model_.Holds(w_.now));
       if (w_.witness_answers) model_.WitnessSaw(w_.now);
-    } else if (const auto* persist = std::get_if<PersistEpoch>(&act)) {
-      if (!w_.epochs_are_stored) to_store_.push_back(persist->epoch);
+    } else if (const auto* persist = std::get_if<PersistRecord>(&act)) {
+      if (!w_.disk_answers) to_store_.push_back(persist->record.epoch);
     }
   }
 
@@ -292,7 +292,10 @@ class Walk {
     highest_said_ = std::max(highest_said_, said.highest_epoch);
     void_said_ = std::max(void_said_, said.void_before);
     // Reports go out at once, so the last one is true now.
-    EXPECT_EQ(said.holding, model_.Holds(w_.now) || w_.Has()) << "at " << w_.now;
+    const MonoTime gate = w_.gates[MakeVip().address.address].until;
+    EXPECT_EQ(said.holding, model_.Holds(w_.now) || (w_.Has() && gate > w_.now)) << "at " << w_.now;
+    // The gate's point of view is the one that counts.
+    EXPECT_LE(gate > w_.now, model_.Holds(w_.now)) << "open without a lease at " << w_.now;
   }
 
   Dice dice_;

@@ -61,8 +61,52 @@ Order Standby(uint64_t epoch, std::string_view cluster) {
   return order;
 }
 
+World::World(const std::map<std::string, Record>& records, uint64_t incarnation,
+             const std::map<IpAddress, GateLease>& found)
+    : node(incarnation, records), gates(found), disk(records), incarnation_(incarnation) {
+  Tick();
+  Do(node.Start(found, now));
+}
+
+std::map<std::string, Record> World::RecordsOf(const std::map<std::string, uint64_t>& epochs) {
+  std::map<std::string, Record> records;
+  for (const auto& [cluster, epoch] : epochs) records[cluster].epoch = epoch;
+  return records;
+}
+
+void World::Tick() { node.SetWaitClock(now - (wait_offset - MonoTime())); }
+
+uint64_t World::AskedToPromise(uint64_t epoch, Duration d, const std::string& cluster) {
+  PromiseRequest request;
+  request.id = next_request_++;
+  request.cluster = cluster;
+  request.from = "slave";
+  request.epoch = epoch;
+  request.vips = {MakeVip().address.address};
+  request.d = d;
+  Tick();
+  Do(node.PromiseAsked(request, now));
+  ReportIfDue();
+  return request.id;
+}
+
+void World::PromiseAnswers(const std::string& peer, const PromiseReply& reply, MonoTime asked,
+                           const std::string& cluster) {
+  Tick();
+  Do(node.PromiseAnswered(cluster, peer, reply, asked, now));
+  ReportIfDue();
+}
+
+void World::DiskHas(uint64_t epoch, const std::string& cluster) {
+  Record record = told_disk[cluster];
+  record.epoch = epoch;
+  disk[cluster] = record;
+  Tick();
+  Do(node.Stored(cluster, record, now));
+}
+
 void World::Connect() {
-  node.StreamOpened();
+  node.StreamOpened(kController);
   connected_ = true;
   newest_ = 0;
   reported.clear();
@@ -89,6 +133,7 @@ void World::SendAnswering(ReportId answers, std::vector<Order> orders, std::vect
 }
 
 void World::SendMessage(const Orders& orders) {
+  Tick();
   Do(node.Obey(orders, now));
   ReportIfDue();
 }
@@ -101,6 +146,7 @@ void World::Run(Duration d) {
     const MonoTime next = every_millisecond ? now + absl::Milliseconds(1) : node.NextDeadline();
     if (next > end) break;
     now = std::max(now, next);
+    Tick();
     if (Acts acts = node.Advance(now); !acts.empty()) Do(std::move(acts));
     ReportIfDue();
     turns_without_progress = now == before ? turns_without_progress + 1 : 0;
@@ -158,6 +204,7 @@ void World::WitnessAnswers(MonoTime asked, const std::string& cluster) {
 }
 
 void World::Do(Acts acts) {
+  Tick();
   for (int round = 0; round < 20; ++round) {
     Acts next;
     for (const Act& act : acts) {
@@ -169,10 +216,11 @@ void World::Do(Acts acts) {
     }
     if (next.empty() && stored_.empty()) return;
     if (next.empty()) {
-      const PersistEpoch stored = stored_.front();
+      const PersistRecord stored = stored_.front();
       stored_.erase(stored_.begin());
-      if (on_stored) on_stored(stored.epoch);
-      next = node.EpochStored(stored.cluster, stored.epoch, now);
+      disk[stored.cluster] = stored.record;
+      if (on_stored) on_stored(stored.record);
+      next = node.Stored(stored.cluster, stored.record, now);
     }
     acts = std::move(next);
   }
@@ -185,7 +233,10 @@ Observation World::See(const std::string& cluster) const {
   for (const Vip& vip : spec.vips) {
     seen.vip_present.push_back(vips.contains(vip));
     seen.link_usable.push_back(!dead_links.contains(vip.interface));
+    const auto gate = gates.find(vip.address.address);
+    seen.gate_closed.push_back(gate != gates.end() && gate->second.closed(now));
   }
+  seen.gate_stands = gate_stands;
   if (const auto it = services.find(spec.service); it != services.end()) {
     seen.service.state = it->second;
   }
@@ -196,9 +247,26 @@ Observation World::See(const std::string& cluster) const {
 }
 
 void World::Perform(const Act& act, Acts& next) {
-  if (const auto* persist = std::get_if<PersistEpoch>(&act)) {
-    Line(absl::StrCat("persist ", persist->cluster, " ", persist->epoch));
-    if (epochs_are_stored) stored_.push_back(*persist);
+  if (const auto* persist = std::get_if<PersistRecord>(&act)) {
+    Line(absl::StrCat("persist ", persist->cluster, " ", persist->record.epoch));
+    told_disk[persist->cluster] = persist->record;
+    if (disk_answers) stored_.push_back(*persist);
+  } else if (const auto* gate = std::get_if<SetGate>(&act)) {
+    const bool was_open = gates.contains(gate->vip) && gates[gate->vip].until > now;
+    const bool opens = gate->lease.until > now;
+    if (opens != was_open) {
+      Line(absl::StrCat(opens ? "open " : "close ", gate->vip.ToString()));
+    }
+    if (!gate_fails) gates[gate->vip] = gate->lease;
+  } else if (const auto* question = std::get_if<AskPromise>(&act)) {
+    Line(absl::StrCat("ask ", question->peer.name, " epoch ", question->epoch));
+    if (peers_answer) {
+      Append(next, node.PromiseAnswered(question->cluster, question->peer.name, *peers_answer, now,
+                                        now));
+    }
+  } else if (const auto* answer = std::get_if<AnswerPromise>(&act)) {
+    Line(answer->given ? "promise given" : absl::StrCat("promise refused: ", answer->refusal));
+    promise_answers[answer->request] = *answer;
   } else if (const auto* add = std::get_if<AddVip>(&act)) {
     Line(absl::StrCat("add ", add->vip.ToString(), " for ", absl::FormatDuration(add->valid_for)));
     if (!adding_fails) vips.insert(add->vip);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@ namespace hb::executor {
 inline constexpr char kWeb[] = "web";
 inline constexpr char kSite[] = "website";
 inline constexpr uint64_t kRevision = 11;
+inline constexpr char kController[] = "controller-1";
 
 Vip MakeVip(std::string_view address = "192.168.0.111/24", std::string_view interface = "eth0");
 Spec MakeSpec(std::string_view cluster = kWeb, uint64_t revision = kRevision,
@@ -33,7 +35,10 @@ class World {
  public:
   explicit World(const std::map<std::string, uint64_t>& stored_epochs = {},
                  uint64_t incarnation = 1)
-      : node(incarnation, stored_epochs), incarnation_(incarnation) {}
+      : World(RecordsOf(stored_epochs), incarnation) {}
+  // As an executor starts that finds `records` on disk, and `found` in the gate.
+  explicit World(const std::map<std::string, Record>& records, uint64_t incarnation,
+                 const std::map<IpAddress, GateLease>& found = {});
 
   // Opens a stream and sends the first report.
   void Connect();
@@ -58,11 +63,20 @@ class World {
   // what was logged.
   void TakeOver(uint64_t epoch = 7, const Spec& spec = MakeSpec());
 
+  // The disk, which did not answer, has now what it was told last; with the epoch, should that have
+  // been another one.
+  void DiskHas(uint64_t epoch, const std::string& cluster = kWeb);
+
   // Somebody changes the world.
   void SetService(ServiceStatus::State state, const std::string& service = kSite);
   void DropVip(const Vip& vip);
   void SetLink(const std::string& interface, bool usable);
   void WitnessAnswers(MonoTime asked, const std::string& cluster = kWeb);
+  // Another node asks for a promise; the answer is in `promise_answers`, by the number that is returned.
+  uint64_t AskedToPromise(uint64_t epoch, Duration d = absl::Seconds(1),
+                          const std::string& cluster = kWeb);
+  void PromiseAnswers(const std::string& peer, const PromiseReply& reply, MonoTime asked,
+                      const std::string& cluster = kWeb);
   // Carries acts out and shows the node the outcome, until nothing follows.
   void Do(Acts acts);
   // Sends the reports that are due now.
@@ -80,13 +94,22 @@ class World {
 
   Node node;
   MonoTime now = MonoTime() + absl::Seconds(1000);
+  MonoTime wait_offset;  // by how much the clock of whoever waits is behind
   std::set<Vip> vips;
+  std::map<IpAddress, GateLease> gates;
+  bool gate_stands = true;
+  bool gate_fails = false;  // it takes no write
+  std::map<uint64_t, AnswerPromise> promise_answers;
+  std::map<std::string, Record> disk;
+  std::map<std::string, Record> told_disk;  // also while it does not answer
+  // What the peers answer at once; absent: nothing.
+  std::optional<PromiseReply> peers_answer;
   std::map<std::string, ServiceStatus::State> services;
   std::map<std::string, uint64_t> attempted;
   std::set<std::string> dead_links;
   FirewallRules rules;
 
-  bool epochs_are_stored = true;  // false: the disk does not answer
+  bool disk_answers = true;
   bool starts_at_once = true;     // false: a service stays in kStarting
   bool adding_fails = false;
   bool removing_fails = false;
@@ -99,19 +122,23 @@ class World {
   uint64_t last_number = 0;                       // of all streams
   // Called with each act before it is carried out.
   std::function<void(const Act&)> on_act;
-  // Called before the node hears that an epoch is on disk.
-  std::function<void(uint64_t)> on_stored;
+  // Called before the node hears that a record is on disk.
+  std::function<void(const Record&)> on_stored;
 
  private:
   Observation See(const std::string& cluster) const;
   void Perform(const Act& act, Acts& next);
   void Line(const std::string& text);
 
+  static std::map<std::string, Record> RecordsOf(const std::map<std::string, uint64_t>& epochs);
+  void Tick();
+
   const uint64_t incarnation_;
   const MonoTime began_ = now;
   uint64_t newest_ = 0;
   bool connected_ = false;
-  std::vector<PersistEpoch> stored_;  // and the node has not heard of it
+  uint64_t next_request_ = 1;
+  std::vector<PersistRecord> stored_;  // and the node has not heard of it
   std::vector<std::string> log_;
 };
 

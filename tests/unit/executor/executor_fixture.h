@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -28,11 +29,20 @@ inline Vip TestVip(const std::string& address = "192.168.0.111/24",
   return {IpPrefix::Parse(address).value(), interface};
 }
 
+inline Spec WebSpecForRecord() {
+  Spec spec;
+  spec.cluster = "web";
+  spec.revision = 5;
+  spec.vips = {TestVip()};
+  spec.service = "website";
+  return spec;
+}
+
 class FakeStore : public Store {
  public:
-  void StoreEpoch(const std::string& cluster, uint64_t epoch, Done done) override {
-    waiting.push_back([this, cluster, epoch, done = std::move(done)] {
-      if (error.ok()) epochs[cluster] = epoch;
+  void StoreRecord(const std::string& cluster, const Record& record, Done done) override {
+    waiting.push_back([this, cluster, record, done = std::move(done)] {
+      if (error.ok()) records[cluster] = record;
       done(error);
     });
   }
@@ -42,7 +52,7 @@ class FakeStore : public Store {
       done(error);
     });
   }
-  std::map<std::string, uint64_t> epochs;
+  std::map<std::string, Record> records;
   std::set<Vip> vips;
   absl::Status error;
   std::deque<std::function<void()>> waiting;
@@ -74,14 +84,33 @@ class FakeProber : public IcmpProber {
   std::vector<Asked> asked;
 };
 
+class FakePeers : public Peers {
+ public:
+  struct Asked {
+    AskPromise question;
+    std::function<void(absl::StatusOr<PromiseReply>)> done;
+  };
+  void Ask(const AskPromise& question, Duration /*within*/,
+           std::function<void(absl::StatusOr<PromiseReply>)> done) override {
+    asked.push_back({question, std::move(done)});
+  }
+  std::vector<Asked> asked;
+};
+
 class ExecutorTest : public ::testing::Test {
  protected:
   using State = ServiceStatus::State;
 
-  void Make(std::set<Vip> recorded = {}, std::map<std::string, uint64_t> epochs = {}) {
+  void Make(std::set<Vip> recorded = {}, std::map<std::string, Record> records = {}) {
+    MakeOnly(std::move(recorded), std::move(records));
+    ASSERT_TRUE(executor_->Start().ok());
+    journal_.clear();
+  }
+  // Not started yet.
+  void MakeOnly(std::set<Vip> recorded = {}, std::map<std::string, Record> records = {}) {
     Executor::Setup setup;
     setup.incarnation = 3;
-    setup.epochs = std::move(epochs);
+    setup.records = std::move(records);
     store_.vips = recorded;
     setup.recorded_vips = std::move(recorded);
     setup.allow.interfaces = {"eth0", "eth1"};
@@ -94,7 +123,8 @@ class ExecutorTest : public ::testing::Test {
     setup.host = &host_;
     setup.icmp = &prober_;
     setup.store = &store_;
-    setup.now = [this] { return now_; };
+    setup.peers = &peers_;
+    setup.now = setup.wait_now = [this] { return now_; };
     setup.wake_at = [this](MonoTime when) { wake_at_ = when; };
     setup.status_changed = [this](const std::string& status) { status_ = status; };
     executor_ = std::make_unique<Executor>(std::move(setup));
@@ -130,18 +160,11 @@ class ExecutorTest : public ::testing::Test {
 
   void Open() {
     stream_ = FakeStream();
-    executor_->StreamOpened(&stream_);
+    executor_->StreamOpened(&stream_, "controller-1");
     Pump();
   }
 
-  static Spec WebSpec() {
-    Spec spec;
-    spec.cluster = "web";
-    spec.revision = 5;
-    spec.vips = {TestVip()};
-    spec.service = "website";
-    return spec;
-  }
+  static Spec WebSpec() { return WebSpecForRecord(); }
   static Order WebOrder(bool active, uint64_t epoch = 7) {
     Order order;
     order.cluster = "web";
@@ -186,6 +209,7 @@ class ExecutorTest : public ::testing::Test {
   FakeHost host_{&journal_};
   FakeStore store_;
   FakeProber prober_;
+  FakePeers peers_;
   FakeStream stream_;
   FakeService* website_ = nullptr;
   MonoTime now_ = MonoTime::FromNanoseconds(1'000'000'000'000);

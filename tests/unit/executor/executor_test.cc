@@ -22,10 +22,10 @@ TEST_F(ExecutorTest, TakesOverServiceFirstThenAddressThenAnnouncements) {
   Make();
   Open();
   Tell({WebSpec()}, {WebOrder(true)});
-  EXPECT_THAT(journal_, ElementsAre("firewall none", "start website"));
+  EXPECT_THAT(journal_, ElementsAre("guard 192.168.0.111", "firewall none", "start website"));
   website_->Become(State::kRunning);
   Pump();
-  EXPECT_THAT(journal_, ElementsAre("firewall none", "start website", kAdd, kAnnounce));
+  EXPECT_THAT(journal_, ElementsAre("guard 192.168.0.111", "firewall none", "start website", "add 192.168.0.111/24 on eth0", "open 192.168.0.111", "announce 192.168.0.111/24 on eth0"));
   EXPECT_EQ(host_.valid_for(TestVip()), absl::Seconds(2));
   EXPECT_TRUE(Last().holding);
   EXPECT_EQ(Last().epoch, 7);
@@ -33,7 +33,6 @@ TEST_F(ExecutorTest, TakesOverServiceFirstThenAddressThenAnnouncements) {
   EXPECT_THAT(Last().seen.vip_present, ElementsAre(true));
   EXPECT_THAT(Last().seen.obstacles, IsEmpty());
   EXPECT_EQ(status_, "web: active, epoch 7");
-  EXPECT_TRUE(executor_->HoldsAnything());
 }
 
 TEST_F(ExecutorTest, GivesUpTheAddressBeforeItStopsTheService) {
@@ -41,9 +40,8 @@ TEST_F(ExecutorTest, GivesUpTheAddressBeforeItStopsTheService) {
   TakeOver();
   journal_.clear();
   Tell({}, {WebOrder(false)});
-  EXPECT_THAT(journal_, ElementsAre(kRemove, "stop website"));
+  EXPECT_THAT(journal_, ElementsAre("close 192.168.0.111", "remove 192.168.0.111/24 on eth0", "stop website"));
   EXPECT_FALSE(Last().holding);
-  EXPECT_FALSE(executor_->HoldsAnything());
   EXPECT_EQ(Last().void_before.incarnation, 3);
   EXPECT_EQ(status_, "web: standby");
 }
@@ -58,7 +56,7 @@ TEST_F(ExecutorTest, ObeysNothingOfANewEpochBeforeItIsOnDisk) {
   disk_works_ = true;
   Pump();
   EXPECT_THAT(journal_, Contains("start website"));
-  EXPECT_EQ(store_.epochs.at("web"), 7);
+  EXPECT_EQ(store_.records.at("web").epoch, 7);
   EXPECT_EQ(Last().highest_epoch, 7);
 }
 
@@ -153,7 +151,6 @@ TEST_F(ExecutorTest, TheLeaseOutlivesTheStream) {
   EXPECT_TRUE(host_.HasVip(TestVip()));
   Pass(absl::Milliseconds(10));
   EXPECT_FALSE(host_.HasVip(TestVip()));
-  EXPECT_FALSE(executor_->HoldsAnything());
 }
 
 TEST_F(ExecutorTest, ReportsOnlyWhatChanged) {
@@ -191,8 +188,8 @@ TEST_F(ExecutorTest, HoldsReportsBackWhileOneIsBeingWritten) {
 
 TEST_F(ExecutorTest, RemovesLeftoversOnTheRecordAndNoOtherAddress) {
   host_.vips = {TestVip(), TestVip("192.168.0.5/24")};
-  Make({TestVip(), TestVip("192.168.0.112/24")});
-  ASSERT_TRUE(executor_->RemoveLeftovers().ok());
+  MakeOnly({TestVip(), TestVip("192.168.0.112/24")});
+  ASSERT_TRUE(executor_->Start().ok());
   EXPECT_THAT(journal_, ElementsAre(kRemove));
   EXPECT_THAT(host_.vips, ElementsAre(TestVip("192.168.0.5/24")));
   executor_->Wake();
@@ -203,8 +200,8 @@ TEST_F(ExecutorTest, RemovesLeftoversOnTheRecordAndNoOtherAddress) {
 TEST_F(ExecutorTest, DoesNotStartOverALeftoverThatStays) {
   host_.vips = {TestVip()};
   host_.remove_error = absl::PermissionDeniedError("Operation not permitted");
-  Make({TestVip()});
-  EXPECT_THAT(std::string(executor_->RemoveLeftovers().message()),
+  MakeOnly({TestVip()});
+  EXPECT_THAT(std::string(executor_->Start().message()),
               HasSubstr("cannot remove 192.168.0.111/24 on eth0"));
 }
 
@@ -314,34 +311,165 @@ TEST_F(ExecutorTest, AsksTheGatewayThatThereIsAtEachQuestion) {
   EXPECT_FALSE(host_.HasVip(TestVip()));
 }
 
-TEST_F(ExecutorTest, ShutdownGivesUpAndLeavesTheService) {
+// ---- what an earlier process left ----
+
+Record Followed(uint64_t epoch = 7) {
+  Record record;
+  record.epoch = epoch;
+  record.controller = "controller-1";
+  record.spec = WebSpecForRecord();
+  return record;
+}
+
+TEST_F(ExecutorTest, TakesUpTheLeaseThatItFindsInTheGate) {
+  host_.vips = {TestVip()};
+  host_.gates[TestVip().address.address] = {now_ + absl::Milliseconds(600), 7, absl::Seconds(1)};
+  MakeOnly({TestVip()}, {{"web", Followed()}});
+  website_->Become(State::kRunning);
+  ASSERT_TRUE(executor_->Start().ok());
+  Pump();
+  EXPECT_THAT(journal_, Not(Contains(kRemove)));
+  EXPECT_EQ(status_, "web: active, epoch 7; no controller is connected");
+  Open();
+  EXPECT_TRUE(Last().holding);
+  Tell({WebSpec()}, {WebOrder(true)});
+  EXPECT_EQ(host_.gates[TestVip().address.address].until, now_ + absl::Seconds(1));
+  EXPECT_THAT(store_.vips, ElementsAre(TestVip())) << "still on the record";
+}
+
+TEST_F(ExecutorTest, ClosesWhatNoLeaseKeepsOpenBeforeItRemovesTheAddress) {
+  const IpAddress orphan = TestVip("192.168.0.112/24").address.address;
+  host_.vips = {TestVip(), TestVip("192.168.0.112/24")};
+  // One without an epoch, one of no cluster that is known here.
+  host_.gates[TestVip().address.address] = {now_ + absl::Seconds(9), 0, absl::Seconds(1)};
+  host_.gates[orphan] = {now_ + absl::Seconds(9), 5, absl::Seconds(1)};
+  MakeOnly({TestVip(), TestVip("192.168.0.112/24")}, {{"web", Followed()}});
+  ASSERT_TRUE(executor_->Start().ok());
+  EXPECT_THAT(journal_, ElementsAre("close 192.168.0.111", "close 192.168.0.112", kRemove,
+                                    "remove 192.168.0.112/24 on eth0", "unguard 192.168.0.112"));
+}
+
+TEST_F(ExecutorTest, DoesNotStartOverAGateThatDoesNotClose) {
+  host_.gate_error = absl::UnavailableError("bpf: Input/output error");
+  MakeOnly({}, {{"web", Followed()}});
+  EXPECT_THAT(std::string(executor_->Start().message()), HasSubstr("Input/output error"));
+}
+
+TEST_F(ExecutorTest, AddsNoAddressWithoutAGateInFrontOfIt) {
+  Make();
+  Open();
+  Tell({WebSpec()}, {WebOrder(true)});
+  host_.gate_obstacles = {"the gate does not stand on eth0: a plain ingress qdisc is there"};
+  website_->Become(State::kRunning);
+  Pump();
+  EXPECT_FALSE(host_.HasVip(TestVip()));
+  EXPECT_THAT(Last().seen.obstacles,
+              Contains("the gate does not stand on eth0: a plain ingress qdisc is there"));
+  host_.gate_obstacles.clear();
+  host_.Changed();
+  Pass(absl::Milliseconds(300));
+  EXPECT_TRUE(host_.HasVip(TestVip()));
+}
+
+// ---- peers ----
+
+TEST_F(ExecutorTest, AsksItsPeersWhileTheControllerIsSilentAndCountsFromTheAsking) {
+  Make();
+  Open();
+  Spec spec = WebSpec();
+  spec.peers = {{"slave", "192.168.0.2:7401"}};
+  Tell({spec}, {WebOrder(true)});
+  website_->Become(State::kRunning);
+  Pump();
+  executor_->StreamClosed();
+  Pass(absl::Milliseconds(500));
+  const MonoTime asked = now_;
+  ASSERT_EQ(peers_.asked.size(), 1u);
+  EXPECT_EQ(peers_.asked[0].question.peer.executor, "192.168.0.2:7401");
+  EXPECT_EQ(peers_.asked[0].question.epoch, 7u);
+  Pass(absl::Milliseconds(100));
+  PromiseReply reply;
+  reply.given = true;
+  reply.epoch = 7;
+  reply.d = absl::Seconds(1);
+  peers_.asked[0].done(reply);
+  EXPECT_EQ(host_.gates[TestVip().address.address].until, asked + absl::Seconds(1));
+}
+
+TEST_F(ExecutorTest, AnswersAPromiseOnceItIsOnDisk) {
+  Make();
+  disk_works_ = false;
+  PromiseRequest request;
+  request.cluster = "web";
+  request.from = "master";
+  request.epoch = 7;
+  request.vips = {TestVip().address.address};
+  request.d = absl::Seconds(1);
+  std::optional<AnswerPromise> answer;
+  executor_->PromiseAsked(request, [&](const AnswerPromise& a) { answer = a; });
+  EXPECT_FALSE(answer);
+  disk_works_ = true;
+  Pump();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->given);
+  EXPECT_EQ(store_.records.at("web").longest_promise, absl::Seconds(1));
+}
+
+TEST_F(ExecutorTest, FollowsAnotherControllerOnlyWhenTheFirstHasBeenSilentLongEnough) {
+  Make();
+  TakeOver();
+  EXPECT_FALSE(executor_->MayFollow("another").ok());
+  executor_->StreamClosed();
+  EXPECT_FALSE(executor_->MayFollow("another").ok());
+  EXPECT_TRUE(executor_->MayFollow("controller-1").ok());
+  Pass(absl::Milliseconds(1001));
+  EXPECT_TRUE(executor_->MayFollow("another").ok());
+}
+
+TEST_F(ExecutorTest, ReportsTheClaimOfAnother) {
+  Make();
+  TakeOver();
+  EXPECT_THAT(host_.watched, ElementsAre(TestVip()));
+  host_.conflict_seen({TestVip(), "02:00:00:00:00:09"});
+  Pump();
+  EXPECT_EQ(Last().conflict, "02:00:00:00:00:09 claims 192.168.0.111");
+}
+
+// ---- the end ----
+
+TEST_F(ExecutorTest, ToldToStopItLeavesTheLeaseToTheNextProcessUnlessOrderedOtherwise) {
   Make();
   TakeOver();
   journal_.clear();
   bool done = false;
   stream_flows_ = false;
-  executor_->Shutdown([&] { done = true; });
-  EXPECT_THAT(journal_, ElementsAre(kRemove));
-  EXPECT_EQ(website_->status().state, State::kRunning);
+  executor_->Leave([&] { done = true; });
   EXPECT_FALSE(done) << "the last report is still being written";
   stream_flows_ = true;
   Pump();
   EXPECT_TRUE(done);
-  EXPECT_FALSE(Last().holding);
-  EXPECT_THAT(Last().seen.obstacles, ElementsAre("the executor is stopping"));
-  EXPECT_THAT(store_.vips, IsEmpty());
+  EXPECT_TRUE(Last().leaving);
+  EXPECT_THAT(journal_, IsEmpty());
+  EXPECT_THAT(store_.vips, ElementsAre(TestVip())) << "for the next one to know";
 }
 
-TEST_F(ExecutorTest, ShutdownEndsWithoutAStreamAndWithABadDisk) {
+TEST_F(ExecutorTest, ToldToStopItWaitsForTheHandoverAndReportsTheRelease) {
   Make();
   TakeOver();
-  executor_->StreamClosed();
-  store_.error = absl::UnavailableError("Input/output error");
+  Order order = WebOrder(true);
+  order.on_leave = OnLeave::kWait;
+  Tell({}, {order});
+  journal_.clear();
   bool done = false;
-  executor_->Shutdown([&] { done = true; });
+  executor_->Leave([&] { done = true; });
   Pump();
+  EXPECT_FALSE(done);
+  EXPECT_THAT(journal_, IsEmpty());
+  Tell({}, {WebOrder(false)});
+  EXPECT_THAT(journal_, ElementsAre("close 192.168.0.111", kRemove));
   EXPECT_TRUE(done);
-  EXPECT_FALSE(host_.HasVip(TestVip()));
+  EXPECT_FALSE(Last().holding);
+  EXPECT_EQ(website_->status().state, State::kRunning);
 }
 
 TEST_F(ExecutorTest, AppliesTheFirewallAgainAfterAFailureAndNowAndThen) {
@@ -350,14 +478,14 @@ TEST_F(ExecutorTest, AppliesTheFirewallAgainAfterAFailureAndNowAndThen) {
   Spec spec = WebSpec();
   spec.firewall = FirewallSpec{IpAddress::Parse("192.168.0.1").value(), {}, true, {80}};
   Tell({spec});
-  EXPECT_THAT(journal_, ElementsAre("firewall rules"));
+  EXPECT_THAT(journal_, ElementsAre("guard 192.168.0.111", "firewall rules"));
   host_.FinishFirewall(absl::UnavailableError("iptables: busy"));
   Pass(absl::Seconds(6));
-  EXPECT_THAT(journal_, ElementsAre("firewall rules", "firewall rules"));
+  EXPECT_THAT(journal_, ElementsAre("guard 192.168.0.111", "firewall rules", "firewall rules"));
   EXPECT_THAT(Last().seen.obstacles, IsEmpty()) << "it bars no takeover";
   host_.FinishFirewall(absl::OkStatus());
   Pass(absl::Seconds(11));
-  EXPECT_THAT(journal_, testing::SizeIs(3)) << "somebody may have flushed the tables";
+  EXPECT_THAT(journal_, testing::SizeIs(4)) << "somebody may have flushed the tables";
 }
 
 }  // namespace

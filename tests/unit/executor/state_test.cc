@@ -59,6 +59,12 @@ class StateTest : public ::testing::Test {
   std::string directory_;
 };
 
+std::map<std::string, uint64_t> EpochsOf(const StateDirectory& state) {
+  std::map<std::string, uint64_t> epochs;
+  for (const auto& [cluster, record] : state.records()) epochs[cluster] = record.epoch;
+  return epochs;
+}
+
 Vip MakeVip(const std::string& address, const std::string& interface) {
   return {IpPrefix::Parse(address).value(), interface};
 }
@@ -67,7 +73,7 @@ TEST_F(StateTest, MakesThePrivateDirectoryAndCountsFromOne) {
   const auto state = Open();
   ASSERT_NE(state, nullptr);
   EXPECT_EQ(state->incarnation(), 1);
-  EXPECT_THAT(state->epochs(), IsEmpty());
+  EXPECT_THAT(EpochsOf(*state), IsEmpty());
   EXPECT_THAT(state->vips(), IsEmpty());
   struct stat info {};
   ASSERT_EQ(stat(directory_.c_str(), &info), 0);
@@ -83,14 +89,14 @@ TEST_F(StateTest, RemembersEpochsAndVips) {
   const Vip v6 = MakeVip("fd00::111/64", "bond0.7");
   {
     const auto state = Open();
-    ASSERT_TRUE(state->StoreEpoch("web", 7).ok());
-    ASSERT_TRUE(state->StoreEpoch("mail", 1'700'000'000).ok());
-    ASSERT_TRUE(state->StoreEpoch("web", 8).ok());
+    ASSERT_TRUE(state->StoreRecord("web", {.epoch = 7}).ok());
+    ASSERT_TRUE(state->StoreRecord("mail", {.epoch = 1'700'000'000}).ok());
+    ASSERT_TRUE(state->StoreRecord("web", {.epoch = 8}).ok());
     ASSERT_TRUE(state->StoreVips({v4, v6}).ok());
   }
   {
     const auto state = Open();
-    EXPECT_THAT(state->epochs(), ElementsAre(Pair("mail", 1'700'000'000), Pair("web", 8)));
+    EXPECT_THAT(EpochsOf(*state), ElementsAre(Pair("mail", 1'700'000'000), Pair("web", 8)));
     EXPECT_THAT(state->vips(), testing::UnorderedElementsAre(v4, v6));
     ASSERT_TRUE(state->StoreVips({}).ok());
   }
@@ -100,17 +106,18 @@ TEST_F(StateTest, RemembersEpochsAndVips) {
 TEST_F(StateTest, NeverLowersAnEpoch) {
   {
     const auto state = Open();
-    ASSERT_TRUE(state->StoreEpoch("web", 9).ok());
-    ASSERT_TRUE(state->StoreEpoch("web", 3).ok());
+    ASSERT_TRUE(state->StoreRecord("web", {.epoch = 9}).ok());
+    EXPECT_EQ(state->StoreRecord("web", {.epoch = 3}).code(),
+              absl::StatusCode::kFailedPrecondition);
   }
-  EXPECT_THAT(Open()->epochs(), ElementsAre(Pair("web", 9)));
+  EXPECT_THAT(EpochsOf(*Open()), ElementsAre(Pair("web", 9)));
 }
 
 TEST_F(StateTest, RefusesANameThatWouldBreakTheFile) {
   const auto state = Open();
-  EXPECT_EQ(state->StoreEpoch("a b", 1).code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(state->StoreEpoch("a\nb", 1).code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(state->StoreEpoch("", 1).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(state->StoreRecord("a b", {.epoch = 1}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(state->StoreRecord("a\nb", {.epoch = 1}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(state->StoreRecord("", {.epoch = 1}).code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(StateTest, OneProcessADirectory) {
@@ -134,16 +141,16 @@ TEST_F(StateTest, NamesWhatTheFileSystemRefuses) {
 
 TEST_F(StateTest, AFailedWriteLeavesTheOldContents) {
   const auto state = Open();
-  ASSERT_TRUE(state->StoreEpoch("web", 7).ok());
-  const std::string before = Read("epochs");
-  ASSERT_TRUE(std::filesystem::create_directory(directory_ + "/epochs.new"));
-  const absl::Status failed = state->StoreEpoch("web", 8);
-  EXPECT_THAT(std::string(failed.message()), HasSubstr("epochs.new: Is a directory"));
-  EXPECT_EQ(Read("epochs"), before);
-  EXPECT_EQ(state->epochs().at("web"), 7);
-  std::filesystem::remove(directory_ + "/epochs.new");
-  EXPECT_TRUE(state->StoreEpoch("web", 8).ok()) << "the lower epoch was not taken for stored";
-  EXPECT_NE(Read("epochs"), before);
+  ASSERT_TRUE(state->StoreRecord("web", {.epoch = 7}).ok());
+  const std::string before = Read("clusters");
+  ASSERT_TRUE(std::filesystem::create_directory(directory_ + "/clusters.new"));
+  const absl::Status failed = state->StoreRecord("web", {.epoch = 8});
+  EXPECT_THAT(std::string(failed.message()), HasSubstr("clusters.new: Is a directory"));
+  EXPECT_EQ(Read("clusters"), before);
+  EXPECT_EQ(state->records().at("web").epoch, 7);
+  std::filesystem::remove(directory_ + "/clusters.new");
+  EXPECT_TRUE(state->StoreRecord("web", {.epoch = 8}).ok()) << "the lower epoch was not taken for stored";
+  EXPECT_NE(Read("clusters"), before);
 }
 
 struct Damage {
@@ -157,27 +164,27 @@ std::string Sealed(const char* file, const char* lines) { return SealStateFile(f
 
 TEST_F(StateTest, ADamagedFileIsAnErrorThatNamesItAndTheRemedy) {
   const Damage damages[] = {
-      {"emptied", "epochs", [](const std::string&) { return std::string(); }, "it is empty"},
-      {"cut in the middle", "epochs",
+      {"emptied", "clusters", [](const std::string&) { return std::string(); }, "it is empty"},
+      {"cut in the middle", "clusters",
        [](const std::string& text) { return text.substr(0, text.size() / 2); }, "is damaged"},
-      {"last byte lost", "epochs",
+      {"last byte lost", "clusters",
        [](const std::string& text) { return text.substr(0, text.size() - 1); }, "check sum"},
-      {"edited", "epochs",
+      {"edited", "clusters",
        [](std::string text) {
-         text[text.find("web 7") + 4] = '6';
+         text[text.find("web epoch=7") + 10] = '6';
          return text;
        },
        "check sum"},
-      {"zeros", "epochs", [](const std::string& text) { return std::string(text.size(), '\0'); },
+      {"zeros", "clusters", [](const std::string& text) { return std::string(text.size(), '\0'); },
        "does not begin with"},
-      {"another file's", "epochs", [](const std::string&) { return Sealed("vips", "web 7\n"); },
+      {"another file's", "clusters", [](const std::string&) { return Sealed("vips", "web epoch=7\n"); },
        "does not begin with"},
-      {"no number", "epochs", [](const std::string&) { return Sealed("epochs", "web x\n"); },
-       "web x"},
-      {"twice", "epochs", [](const std::string&) { return Sealed("epochs", "web 7\nweb 8\n"); },
-       "web 8"},
-      {"too many words", "epochs", [](const std::string&) { return Sealed("epochs", "web 7 8\n"); },
-       "web 7 8"},
+      {"no number", "clusters", [](const std::string&) { return Sealed("clusters", "web epoch=x\n"); },
+       "web epoch=x"},
+      {"twice", "clusters", [](const std::string&) { return Sealed("clusters", "web epoch=7\nweb epoch=8\n"); },
+       "web epoch=8"},
+      {"too many words", "clusters", [](const std::string&) { return Sealed("clusters", "web epoch=7 8\n"); },
+       "web epoch=7 8"},
       {"counter emptied", "incarnation", [](const std::string&) { return std::string(); },
        "it is empty"},
       {"counter zero", "incarnation",
@@ -195,7 +202,7 @@ TEST_F(StateTest, ADamagedFileIsAnErrorThatNamesItAndTheRemedy) {
   };
   {
     const auto state = Open();
-    ASSERT_TRUE(state->StoreEpoch("web", 7).ok());
+    ASSERT_TRUE(state->StoreRecord("web", {.epoch = 7}).ok());
     ASSERT_TRUE(state->StoreVips({MakeVip("192.168.0.111/24", "eth0")}).ok());
   }
   for (const Damage& damage : damages) {
@@ -208,21 +215,21 @@ TEST_F(StateTest, ADamagedFileIsAnErrorThatNamesItAndTheRemedy) {
                                                       HasSubstr(damage.text), HasSubstr("remove")));
     Write(damage.file, sound);
   }
-  EXPECT_EQ(Open()->epochs().at("web"), 7);
+  EXPECT_EQ(EpochsOf(*Open()).at("web"), 7);
 }
 
 TEST_F(StateTest, AMissingHalfIsAnError) {
-  ASSERT_TRUE(Open()->StoreEpoch("web", 7).ok());
-  std::filesystem::rename(directory_ + "/epochs", root_ + "/epochs");
-  EXPECT_THAT(std::string(Refusal().message()), HasSubstr("epochs is missing"));
-  std::filesystem::rename(root_ + "/epochs", directory_ + "/epochs");
+  ASSERT_TRUE(Open()->StoreRecord("web", {.epoch = 7}).ok());
+  std::filesystem::rename(directory_ + "/clusters", root_ + "/clusters");
+  EXPECT_THAT(std::string(Refusal().message()), HasSubstr("clusters is missing"));
+  std::filesystem::rename(root_ + "/clusters", directory_ + "/clusters");
   std::filesystem::remove(directory_ + "/incarnation");
   EXPECT_THAT(std::string(Refusal().message()), HasSubstr("incarnation is missing"));
 }
 
 TEST_F(StateTest, AStartThatWasCutShortIsNoDamage) {
   std::filesystem::create_directories(directory_);
-  Write("epochs", SealStateFile("epochs", ""));
+  Write("clusters", SealStateFile("clusters", ""));
   Write("incarnation.new", "hb inc");
   EXPECT_EQ(Open()->incarnation(), 1);
 }
@@ -233,9 +240,9 @@ TEST_F(StateTest, TheStoreAnswersOnTheLoopWhenItIsOnDisk) {
   std::vector<std::string> answers;
   {
     DiskStore store(loop.get(), state.get());
-    store.StoreEpoch("web", 7, [&](const absl::Status& status) {
+    store.StoreRecord("web", {.epoch = 7}, [&](const absl::Status& status) {
       EXPECT_TRUE(status.ok()) << status;
-      EXPECT_THAT(Read("epochs"), HasSubstr("web 7"));
+      EXPECT_THAT(Read("clusters"), HasSubstr("web epoch=7"));
       answers.push_back("epoch");
     });
     store.StoreVips({MakeVip("192.168.0.111/24", "eth0")}, [&](const absl::Status& status) {

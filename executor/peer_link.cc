@@ -1,0 +1,153 @@
+#include "executor/peer_link.h"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "executor/wire.h"
+
+namespace hb::executor {
+namespace {
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // A peer that was gone is dialled again soon: a lease waits for it.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 500);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
+  // Also what TCP_USER_TIMEOUT is set to: a connection that takes nothing for so long is closed.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 2'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(1 << 16);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+// ---- asking ----
+
+struct PeerClient::Call {
+  grpc::ClientContext context;
+  v1::PromiseRequest request;
+  v1::PromiseReply reply;
+};
+
+PeerClient::PeerClient(EventLoop* loop, std::string node)
+    : loop_(loop), node_(std::move(node)), poster_(std::make_shared<Poster>(loop)) {}
+
+PeerClient::~PeerClient() { poster_->Close(); }
+
+void PeerClient::Ask(const AskPromise& question, Duration within,
+                     std::function<void(absl::StatusOr<PromiseReply>)> done) {
+  if (*under_way_ >= kMaxQuestions) {
+    loop_->Post([done = std::move(done)] {
+      done(absl::UnavailableError("too many questions are under way"));
+    });
+    return;
+  }
+  ++*under_way_;
+  if (!stubs_.contains(question.peer.executor) && stubs_.size() >= kMaxChannels) stubs_.clear();
+  std::unique_ptr<v1::Peer::Stub>& stub = stubs_[question.peer.executor];
+  if (stub == nullptr) stub = v1::Peer::NewStub(MakeChannel(question.peer.executor));
+  auto call = std::make_shared<Call>();
+  call->request = PromiseRequestToWire(question, node_);
+  // For the transport alone; the lease counts by the boot clock.
+  call->context.set_deadline(std::chrono::system_clock::now() +
+                             absl::ToChronoNanoseconds(within));
+  stub->async()->Promise(
+      &call->context, &call->request, &call->reply,
+      [call, poster = poster_, under_way = under_way_, done = std::move(done),
+       question](const grpc::Status& status) {
+        absl::StatusOr<PromiseReply> reply = absl::UnavailableError(status.error_message());
+        if (status.ok()) reply = PromiseReplyFromWire(call->reply, question);
+        poster->Post([under_way, done, reply = std::move(reply)] {
+          --*under_way;
+          done(reply);
+        });
+      });
+}
+
+// ---- answering ----
+
+// Reactors that wait for the loop's answer. Whoever takes one out ends it.
+struct PeerService::Waiting {
+  absl::Mutex mutex;
+  bool closed ABSL_GUARDED_BY(mutex) = false;
+  uint64_t next ABSL_GUARDED_BY(mutex) = 0;
+  struct Entry {
+    grpc::ServerUnaryReactor* reactor;
+    v1::PromiseReply* reply;
+  };
+  std::map<uint64_t, Entry> entries ABSL_GUARDED_BY(mutex);
+
+  void Answer(uint64_t id, const AnswerPromise& answer) ABSL_LOCKS_EXCLUDED(mutex) {
+    Entry entry{};
+    {
+      absl::MutexLock lock(&mutex);
+      const auto it = entries.find(id);
+      if (it == entries.end()) return;
+      entry = it->second;
+      entries.erase(it);
+    }
+    AnswerToWire(answer, entry.reply);
+    entry.reactor->Finish(grpc::Status::OK);
+  }
+};
+
+PeerService::PeerService(EventLoop* loop, std::string node, PromiseHandler* handler)
+    : node_(std::move(node)),
+      handler_(handler),
+      poster_(std::make_shared<Poster>(loop)),
+      waiting_(std::make_shared<Waiting>()) {}
+
+PeerService::~PeerService() { Close(); }
+
+void PeerService::Close() {
+  poster_->Close();
+  std::map<uint64_t, Waiting::Entry> entries;
+  {
+    absl::MutexLock lock(&waiting_->mutex);
+    waiting_->closed = true;
+    entries.swap(waiting_->entries);
+  }
+  for (const auto& [id, entry] : entries) {
+    entry.reactor->Finish({grpc::StatusCode::UNAVAILABLE, "the executor is stopping"});
+  }
+}
+
+grpc::ServerUnaryReactor* PeerService::Promise(grpc::CallbackServerContext* context,
+                                               const v1::PromiseRequest* request,
+                                               v1::PromiseReply* reply) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  absl::StatusOr<PromiseRequest> question = PromiseRequestFromWire(*request, node_);
+  if (!question.ok()) {
+    reactor->Finish({static_cast<grpc::StatusCode>(question.status().code()),
+                     std::string(question.status().message())});
+    return reactor;
+  }
+  uint64_t id = 0;
+  {
+    absl::MutexLock lock(&waiting_->mutex);
+    if (waiting_->closed || waiting_->entries.size() >= kMaxWaiting) {
+      reactor->Finish({waiting_->closed ? grpc::StatusCode::UNAVAILABLE
+                                        : grpc::StatusCode::RESOURCE_EXHAUSTED,
+                       "this executor takes no question now"});
+      return reactor;
+    }
+    id = waiting_->next++;
+    waiting_->entries[id] = {reactor, reply};
+  }
+  poster_->Post([handler = handler_, waiting = waiting_, id, question = *std::move(question)] {
+    handler->PromiseAsked(question, [waiting, id](const AnswerPromise& answer) {
+      waiting->Answer(id, answer);
+    });
+  });
+  return reactor;
+}
+
+}  // namespace hb::executor

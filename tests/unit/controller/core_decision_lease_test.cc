@@ -1,0 +1,258 @@
+// What keeps two nodes from holding when the controller does not see all: promises between the
+// executors (L6), a store that nobody follows yet (L11), an order that waits for nobody (L10), a
+// holder that works by an older configuration (L3, L7), an executor that is told to stop.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/controller/core_world.h"
+
+namespace hb::controller {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr Duration kMs = absl::Milliseconds(1);
+
+// The holder is cut off from the controller alone: the slave tells of its promises.
+void RunPromised(World& world, Duration d) {
+  for (Duration gone; gone < d; gone += 250 * kMs) {
+    world.Promises(kSlave);
+    world.Run(250 * kMs);
+  }
+}
+
+TEST(DecisionPromiseTest, AHolderThatItsPeersHearIsLeftAlone) {
+  World world;
+  world.Serve();
+  world.Cut(kMaster);
+  world.Run(500 * kMs);
+  RunPromised(world, absl::Seconds(30));
+  EXPECT_EQ(world.decision.active(), kMaster);
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kPathDown);
+  EXPECT_EQ(world.Said("failover"), 0U);
+  EXPECT_THAT(world.decision.View(kMaster).reason, HasSubstr("the other nodes hear it"));
+  EXPECT_EQ(world.nodes[kSlave].highest_epoch, world.disk_epoch) << "and nobody was told more";
+}
+
+TEST(DecisionPromiseTest, WhenThePromisesCeaseTheNewEpochGoesAheadAndTheBondIsWaitedFor) {
+  World world;
+  world.Serve();
+  world.Cut(kMaster);
+  world.Run(500 * kMs);
+  RunPromised(world, absl::Seconds(5));
+  const uint64_t before = world.nodes[kSlave].highest_epoch;
+  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[kSlave].highest_epoch > before; },
+                             absl::Seconds(3)));
+  EXPECT_FALSE(world.OrderedActive(kSlave)) << "a standby's order, to end the promises";
+  world.Run(absl::Seconds(5));
+  EXPECT_FALSE(world.OrderedActive(kSlave)) << "bound still";
+  world.Unbind(kSlave);
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1)));
+}
+
+TEST(DecisionPromiseTest, AHolderThatComesBackAfterThatGoesOnUnderTheHigherEpoch) {
+  World world;
+  world.Serve();
+  world.Cut(kMaster);
+  world.Run(500 * kMs);
+  RunPromised(world, absl::Seconds(5));
+  const uint64_t before = world.nodes[kSlave].highest_epoch;
+  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[kSlave].highest_epoch > before; },
+                             absl::Seconds(3)));
+  world.Heal(kMaster);
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(5)));
+  EXPECT_EQ(world.nodes[kMaster].epoch, world.nodes[kSlave].highest_epoch);
+  EXPECT_EQ(world.Said("epoch_behind"), 0U);
+}
+
+TEST(DecisionPromiseTest, AnUnknownHolderThatLivesByPromisesIsNotReplaced) {
+  World world(MakeModel(), {.epoch = 9, .holder = "master"}, absl::Seconds(1));
+  world.nodes[kMaster].reachable = false;
+  world.nodes[kMaster].pingable = false;
+  world.Connect(kSlave);
+  RunPromised(world, absl::Seconds(20));
+  EXPECT_FALSE(world.decision.active());
+  EXPECT_THAT(world.decision.Summary(), HasSubstr("goes on by slave's promise"));
+  world.Unbind(kSlave);
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(5)));
+}
+
+TEST(DecisionPromiseTest, UnderReleaseEveryStandbyHasToVouch) {
+  World world(MakeModel(3));
+  world.Serve();
+  world.Cut(kMaster);
+  world.Run(500 * kMs);
+  for (int i = 0; i < 40; ++i) {
+    world.Promises(kSlave);  // the third hears nothing of the master
+    world.Run(250 * kMs);
+  }
+  EXPECT_NE(world.decision.active(), kMaster);
+  EXPECT_GE(world.Said("failover"), 1U);
+}
+
+// ---- whom the nodes follow ----
+
+TEST(DecisionFollowTest, AStoreThatNotEveryNodeFollowsGrantsNothing) {
+  World world(MakeModel(), {}, Duration(), false);
+  world.nodes[kSlave].follows = false;
+  world.ConnectAll();
+  world.Run(absl::Seconds(100));
+  EXPECT_TRUE(world.sent.empty());
+  EXPECT_EQ(world.Said("not_followed"), 1U);
+  EXPECT_THAT(world.decision.Summary(), HasSubstr("slave does not"));
+  world.nodes[kSlave].follows = true;
+  world.Tell(kSlave);
+  EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(2)));
+  ASSERT_FALSE(world.saves.empty());
+  EXPECT_TRUE(world.saves.back().established);
+}
+
+TEST(DecisionFollowTest, AHolderIsNotEvenRenewedBeforeThat) {
+  World world(MakeModel(), {}, Duration(), false);
+  world.MakeHolder(kMaster, 9);
+  world.Connect(kMaster);
+  world.Run(absl::Seconds(5));
+  EXPECT_TRUE(world.sent.empty());
+  EXPECT_FALSE(world.Holds(kMaster));
+}
+
+TEST(DecisionFollowTest, OnceFollowedByAllItMayGoOnWithoutThem) {
+  World world(MakeModel(), {}, Duration(), true);
+  world.Connect(kMaster);
+  EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(2)));
+}
+
+// ---- an operator who waits for nobody ----
+
+TEST(DecisionForceTest, TheLeaseOfWhoIsOutOfReachIsNotWaitedFor) {
+  ClusterModel model = MakeModel();
+  model.ttl = absl::Seconds(60);
+  World world(model);
+  world.Serve();
+  world.PowerOff(kMaster);
+  world.Run(absl::Seconds(1));
+  const uint64_t id = world.Ask(Command::Kind::kSwitchover, kSlave, true);
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1)));
+  EXPECT_THAT(world.Outcome(id), StartsWith("ok"));
+  EXPECT_THAT(world.Reason("switchover"), HasSubstr("forced by the tester"));
+  size_t forced = 0;
+  for (const World::Sent& sent : world.sent) forced += sent.order.force ? 1 : 0;
+  EXPECT_EQ(forced, 1U);
+  world.Disconnect(kSlave);
+  world.Connect(kSlave);
+  world.Run(absl::Seconds(1));
+  for (const World::Sent& sent : world.sent) forced -= sent.order.force ? 1 : 0;
+  EXPECT_EQ(forced, 0U) << "never sent again";
+}
+
+TEST(DecisionForceTest, WhoeverIsInReachStillReleasesFirst) {
+  World world;
+  world.Serve();
+  world.Ask(Command::Kind::kSwitchover, kSlave, true);
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(2)));
+  EXPECT_FALSE(world.Holds(kMaster));
+}
+
+TEST(DecisionForceTest, ItOverridesThatNotAllFollow) {
+  World world(MakeModel(), {}, absl::Seconds(60), false);
+  world.Connect(kMaster);
+  world.Run(absl::Seconds(1));
+  world.Ask(Command::Kind::kSwitchover, kMaster, true);
+  EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(2)));
+}
+
+// ---- an older configuration ----
+
+TEST(DecisionTermsTest, ANodeThatTheHoldersSpecDoesNotNameWaitsForItsRelease) {
+  Persistent stored{.epoch = 9, .holder = "master"};
+  stored.terms_members = {"master", "slave"};
+  World world(MakeModel(3), stored, absl::Seconds(1));
+  world.nodes[kMaster].reachable = world.nodes[kMaster].pingable = false;
+  world.Connect(kThird);
+  world.Run(absl::Seconds(200));
+  EXPECT_FALSE(world.OrderedActive(kThird)) << "time proves nothing to it";
+  world.Connect(kSlave);
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(100))) << "the named one may";
+}
+
+TEST(DecisionTermsTest, TheHolderConfirmsTheNewOnes) {
+  Persistent stored{.epoch = 9, .holder = "master"};
+  stored.terms_members = {"master", "slave"};
+  stored.terms_policy = OnExpiry::kHold;
+  World world(MakeModel(3), stored, absl::Seconds(1));
+  world.MakeHolder(kMaster, 9);
+  world.nodes[kMaster].knows_spec = false;
+  world.ConnectAll();
+  world.Run(absl::Seconds(1));
+  EXPECT_EQ(world.decision.persistent().terms_policy, OnExpiry::kHold);
+  EXPECT_THAT(world.decision.Summary(), HasSubstr("has not confirmed the new on_expiry yet"));
+  world.nodes[kMaster].knows_spec = true;
+  world.Tell(kMaster);
+  world.Run(absl::Seconds(1));
+  EXPECT_EQ(world.decision.persistent().terms_policy, OnExpiry::kRelease);
+  EXPECT_THAT(world.decision.persistent().terms_members,
+              testing::ElementsAre("master", "slave", "third"));
+  EXPECT_EQ(world.saves.back().terms_policy, OnExpiry::kRelease);
+}
+
+// ---- told to stop ----
+
+TEST(DecisionLeaveTest, AnExecutorThatStopsHandsOverToAPreparedStandby) {
+  World world;
+  world.Serve();
+  EXPECT_EQ(world.decision.standing(kMaster)->on_leave, OnLeave::kWait);
+  world.nodes[kMaster].leaving = true;
+  world.Tell(kMaster);
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(3)));
+  EXPECT_THAT(world.Reason("handover"), HasSubstr("master executor is stopping"));
+  world.Run(absl::Seconds(20));
+  EXPECT_TRUE(world.Serves(kSlave)) << "no failback to who leaves";
+  world.nodes[kMaster].leaving = false;
+  world.Tell(kMaster);
+  EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(20)));
+}
+
+TEST(DecisionLeaveTest, WhatToDoIsAlwaysInTheOrder) {
+  World world;
+  world.Serve();
+  world.Cut(kSlave);
+  world.Run(absl::Seconds(2));
+  EXPECT_EQ(world.decision.standing(kMaster)->on_leave, OnLeave::kRelease) << "nobody to take over";
+  world.Heal(kSlave);
+  world.Connect(kSlave);
+  world.Run(absl::Seconds(2));
+  EXPECT_EQ(world.decision.standing(kMaster)->on_leave, OnLeave::kWait);
+  world.Ask(Command::Kind::kPause);
+  EXPECT_EQ(world.decision.standing(kMaster)->on_leave, OnLeave::kKeep);
+  world.nodes[kMaster].leaving = true;
+  world.Tell(kMaster);
+  world.Run(absl::Seconds(20));
+  EXPECT_TRUE(world.Serves(kMaster)) << "paused: nothing moves";
+}
+
+TEST(DecisionLeaveTest, PausedTheLastHolderAloneIsGrantedAgain) {
+  World world(MakeModel(), {.epoch = 9, .paused = true, .holder = "slave"}, absl::Seconds(1));
+  world.Connect(kMaster);
+  world.Run(absl::Seconds(100));
+  EXPECT_FALSE(world.OrderedActive(kMaster));
+  world.Connect(kSlave);
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(3)));
+}
+
+// ---- others' claims ----
+
+TEST(DecisionConflictTest, AClaimOnAHeldAddressIsAnEvent) {
+  World world;
+  world.Serve();
+  world.nodes[kMaster].conflicts = 1;
+  world.nodes[kMaster].conflict = "02:00:00:00:00:09 claims 192.168.0.111";
+  world.Tell(kMaster);
+  EXPECT_THAT(world.Reason("conflict"),
+              HasSubstr("02:00:00:00:00:09 claims 192.168.0.111, which master holds"));
+  world.Tell(kMaster);
+  EXPECT_EQ(world.Said("conflict"), 1U);
+}
+
+}  // namespace
+}  // namespace hb::controller

@@ -1,0 +1,600 @@
+// Promises between nodes (L6), the gate's deadline (L8), others' claims (L9): the executor's core
+// while its controller is silent.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/executor/core_world.h"
+
+namespace hb::executor {
+namespace {
+
+using State = ServiceStatus::State;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr Duration kMs = absl::Milliseconds(1);
+
+Spec SpecWithPeers(int peers = 1, OnExpiry on_expiry = OnExpiry::kRelease) {
+  Spec spec = MakeSpec(kWeb, kRevision, on_expiry);
+  spec.peers = {{"slave", "192.168.0.2:7401"}, {"third", "192.168.0.3:7401"}};
+  spec.peers.resize(static_cast<size_t>(peers));
+  return spec;
+}
+
+PromiseReply Yes(uint64_t epoch = 7) {
+  PromiseReply reply;
+  reply.given = true;
+  reply.epoch = epoch;
+  reply.d = absl::Seconds(1);
+  reply.highest_epoch = epoch;
+  return reply;
+}
+
+MonoTime GateOf(World& w) { return w.gates.at(MakeVip().address.address).until; }
+
+// ---- the holder ----
+
+TEST(NodePromiseTest, NobodyIsAskedWhileTheControllerRenews) {
+  World w;
+  w.TakeOver(7, SpecWithPeers());
+  w.RunRenewed(5000 * kMs);
+  EXPECT_THAT(w.LogOf("ask"), IsEmpty());
+}
+
+TEST(NodePromiseTest, HalfALeaseUnrenewedAndThePeersAreAskedFourTimesATtl) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(2));
+  w.Disconnect();
+  w.Run(999 * kMs);
+  EXPECT_THAT(w.LogOf("ask"),
+              ElementsAre("500 ask slave epoch 7", "500 ask third epoch 7", "750 ask slave epoch 7",
+                          "750 ask third epoch 7"));
+}
+
+TEST(NodePromiseTest, TheLeaseGoesOnWhileEveryPromiseRuns) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(2));
+  w.Disconnect();
+  w.peers_answer = Yes();
+  w.Run(60'000 * kMs);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  EXPECT_TRUE(w.Has());
+  EXPECT_GT(GateOf(w), w.now);
+  // The last was asked for at some instant of the last quarter of a ttl: it ends a ttl later.
+  w.peers_answer.reset();
+  w.Run(1000 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_FALSE(w.Has());
+}
+
+TEST(NodePromiseTest, OnePromiseMissingAndItEnds) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(2));
+  w.Disconnect();
+  const MonoTime asked = w.now;
+  w.Run(900 * kMs);
+  w.PromiseAnswers("slave", Yes(), asked + 800 * kMs);
+  EXPECT_EQ(GateOf(w), asked + 1000 * kMs);
+  w.Run(100 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodePromiseTest, APromiseCountsFromItsAskingHoweverLateItComes) {
+  World w;
+  w.TakeOver(7, SpecWithPeers());
+  w.Disconnect();
+  const MonoTime begin = w.now;
+  w.Run(900 * kMs);
+  w.PromiseAnswers("slave", Yes(), begin + 500 * kMs);
+  EXPECT_EQ(GateOf(w), begin + 1500 * kMs);
+  w.PromiseAnswers("slave", Yes(), begin + 400 * kMs);
+  EXPECT_EQ(GateOf(w), begin + 1500 * kMs) << "an older one shortens nothing";
+}
+
+TEST(NodePromiseTest, APromiseRevivesNothing) {
+  World w;
+  w.TakeOver(7, SpecWithPeers());
+  w.Disconnect();
+  const MonoTime begin = w.now;
+  w.Freeze(1001 * kMs);
+  w.PromiseAnswers("slave", Yes(), begin + 900 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_FALSE(w.Has());
+}
+
+TEST(NodePromiseTest, APromiseToAnotherEpochIsNone) {
+  World w;
+  w.TakeOver(7, SpecWithPeers());
+  w.Disconnect();
+  w.Run(900 * kMs);
+  w.PromiseAnswers("slave", Yes(6), w.now);
+  w.Run(100 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodePromiseTest, AHolderWhoseServiceIsDownAsksNobodyAndLetsGo) {
+  World w;
+  w.TakeOver(7, SpecWithPeers());
+  w.Disconnect();
+  w.peers_answer = Yes();
+  w.Run(3000 * kMs);
+  ASSERT_TRUE(w.node.Holds(kWeb, w.now));
+  w.Log();
+  w.SetService(State::kFailed);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  w.Run(2000 * kMs);
+  EXPECT_THAT(w.LogOf("ask"), IsEmpty());
+}
+
+TEST(NodePromiseTest, WithoutPeersThereIsNobodyToAsk) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(0));
+  w.Disconnect();
+  w.Run(1000 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodePromiseTest, OfTwoThatGoOnByHoldTheLowerEpochGivesUp) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(1, OnExpiry::kHold));
+  w.Disconnect();
+  w.Run(1500 * kMs);
+  PromiseReply reply;
+  reply.epoch = 7;
+  reply.holding = true;
+  reply.highest_epoch = 6;
+  w.PromiseAnswers("slave", reply, w.now);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  reply.highest_epoch = 8;
+  w.PromiseAnswers("slave", reply, w.now);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_FALSE(w.Has());
+}
+
+// ---- the one that is asked ----
+
+TEST(NodePromiseTest, AnIdleNodePromisesOnceItIsOnDisk) {
+  World w;
+  w.disk_answers = false;
+  const uint64_t asked = w.AskedToPromise(7);
+  EXPECT_FALSE(w.promise_answers.contains(asked));
+  Record record;
+  record.epoch = 7;
+  record.longest_promise = absl::Seconds(1);
+  w.Do(w.node.Stored(kWeb, record, w.now));
+  EXPECT_TRUE(w.promise_answers.at(asked).given);
+  // What is known to be on disk is not written again.
+  w.Log();
+  EXPECT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+  EXPECT_TRUE(w.promise_answers.at(w.AskedToPromise(7, absl::Milliseconds(500))).given);
+  EXPECT_THAT(w.LogOf("persist"), IsEmpty());
+  const uint64_t longer = w.AskedToPromise(7, absl::Seconds(2));
+  EXPECT_FALSE(w.promise_answers.contains(longer));
+  EXPECT_THAT(w.LogOf("persist"), ElementsAre("0 persist web 7"));
+}
+
+TEST(NodePromiseTest, WhoHasPromisedBecomesActiveOnlyAfterwards) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+  EXPECT_TRUE(w.Reported().bound);
+  EXPECT_EQ(w.Reported().promises, 1u);
+  w.Send({Active(8)});
+  w.RunRenewed(1099 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_EQ(w.Reported().refusal, "") << "it waits, it does not refuse";
+  w.RunRenewed(2 * kMs);
+  w.Renew();
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  EXPECT_FALSE(w.Reported().bound);
+}
+
+TEST(NodePromiseTest, TheBondIsCountedOnTheClockOfWhoeverWaits) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+  w.wait_offset = MonoTime() + absl::Milliseconds(80);  // it loses 80 ms from now on
+  w.Send({Active(8)});
+  w.RunRenewed(1150 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  w.RunRenewed(50 * kMs);
+  w.Renew();
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodePromiseTest, AnOperatorMayForceABoundNodeOnce) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  w.AskedToPromise(7);
+  Order order = Active(8);
+  order.force = true;
+  w.Send({order});
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodePromiseTest, AShorterPromiseDoesNotShortenTheBond) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  w.AskedToPromise(7, absl::Seconds(10));
+  w.AskedToPromise(7, absl::Seconds(1));
+  w.Send({Active(8)});
+  w.RunRenewed(10'900 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  w.RunRenewed(200 * kMs);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodePromiseTest, WhyAPromiseIsRefused) {
+  struct Case {
+    const char* name;
+    std::function<void(World&)> before;
+    uint64_t epoch;
+    Duration d;
+    const char* refusal;
+    bool holding;
+  };
+  const auto standby = [](World& w) {
+    w.Connect();
+    w.Send({Standby(7)}, {MakeSpec()});
+  };
+  const Case cases[] = {
+      {"stale epoch", standby, 6, absl::Seconds(1), "epoch 6 is stale: epoch 7", false},
+      {"it holds", [](World& w) { w.TakeOver(7); }, 7, absl::Seconds(1), "ordered to be active",
+       true},
+      {"it holds, the controller gone",
+       [](World& w) {
+         w.TakeOver(7);
+         w.Disconnect();
+       },
+       7, absl::Seconds(1), "holds a lease of the cluster", true},
+      {"it is about to hold",
+       [](World& w) {
+         w.disk_answers = false;
+         w.Connect();
+         w.Send({Active(7)}, {MakeSpec()});
+       },
+       7, absl::Seconds(1), "ordered to be active", false},
+      {"it holds the address for another cluster",
+       [](World& w) { w.TakeOver(7, MakeSpec("old-name")); }, 7, absl::Seconds(1),
+       "holds 192.168.0.111/24 for cluster old-name", false},
+      {"too long", standby, 7, absl::Seconds(61), "out of range", false},
+      {"no length", standby, 7, absl::ZeroDuration(), "out of range", false},
+      {"no epoch", standby, 0, absl::Seconds(1), "out of range", false},
+  };
+  for (const Case& c : cases) {
+    World w;
+    c.before(w);
+    const uint64_t asked = w.AskedToPromise(c.epoch, c.d);
+    ASSERT_TRUE(w.promise_answers.contains(asked)) << c.name;
+    EXPECT_FALSE(w.promise_answers[asked].given) << c.name;
+    EXPECT_THAT(w.promise_answers[asked].refusal, HasSubstr(c.refusal)) << c.name;
+    EXPECT_EQ(w.promise_answers[asked].holding, c.holding) << c.name;
+  }
+}
+
+TEST(NodePromiseTest, ThePromiseThatWaitsForTheDiskIsNotGivenByWhoIsOrderedActiveMeanwhile) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  w.disk_answers = false;
+  const uint64_t asked = w.AskedToPromise(7);
+  w.disk_answers = true;
+  w.Send({Active(7)});
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  w.disk_answers = true;
+  Record record = w.told_disk[kWeb];
+  w.Do(w.node.Stored(kWeb, record, w.now));
+  ASSERT_TRUE(w.promise_answers.contains(asked));
+  EXPECT_FALSE(w.promise_answers[asked].given);
+}
+
+TEST(NodePromiseTest, TheNewEpochEndsTheRenewalOfOlderPromises) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+  w.Send({Standby(8)});
+  EXPECT_FALSE(w.promise_answers.at(w.AskedToPromise(7)).given);
+}
+
+TEST(NodePromiseTest, ARestartedNodeIsBoundByTheLongestPromiseOnItsDisk) {
+  Record record;
+  record.epoch = 7;
+  record.longest_promise = absl::Seconds(2);
+  record.controller = kController;
+  for (const bool knows_spec : {true, false}) {
+    if (knows_spec) record.spec = MakeSpec();
+    if (!knows_spec) record.spec.reset();
+    const std::map<std::string, Record> records = {{kWeb, record}};
+    World w(records, 2);
+    w.Connect();
+    w.Send({Active(8)}, {MakeSpec()});
+    w.RunRenewed(2190 * kMs);
+    EXPECT_FALSE(w.node.Holds(kWeb, w.now)) << knows_spec;
+    w.RunRenewed(20 * kMs);
+    w.Renew();
+    EXPECT_TRUE(w.node.Holds(kWeb, w.now)) << knows_spec;
+  }
+}
+
+TEST(NodePromiseTest, ABondOutlivesTheClustersName) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  w.AskedToPromise(7);
+  Orders message;
+  message.answers = w.Newest();
+  message.forget = {kWeb};
+  message.specs = {MakeSpec("renamed")};
+  message.orders = {Active(1, "renamed")};
+  w.SendMessage(message);
+  EXPECT_FALSE(w.node.Holds("renamed", w.now));
+  w.RunRenewed(1150 * kMs);
+  EXPECT_TRUE(w.node.Holds("renamed", w.now));
+}
+
+// ---- the gate ----
+
+TEST(NodeGateTest, TheEntryPrecedesTheAddressAndOpensWithTheServiceForTheLeaseAlone) {
+  World w;
+  w.starts_at_once = false;
+  w.Connect();
+  w.Send({Active(7)}, {MakeSpec()});
+  const MonoTime stamp = w.now;
+  EXPECT_EQ(GateOf(w), MonoTime()) << "there, and closed";
+  w.Run(100 * kMs);
+  w.vips.insert(MakeVip());  // by a hand
+  w.Do({});
+  EXPECT_EQ(GateOf(w), MonoTime()) << "no service has been seen behind it";
+  w.SetService(State::kRunning);
+  EXPECT_EQ(GateOf(w), stamp + absl::Seconds(1));
+  EXPECT_EQ(w.gates.at(MakeVip().address.address).epoch, 7u);
+  EXPECT_EQ(w.gates.at(MakeVip().address.address).ttl, absl::Seconds(1));
+}
+
+TEST(NodeGateTest, EachRenewalMovesTheDeadline) {
+  World w;
+  w.TakeOver();
+  w.Run(200 * kMs);
+  const MonoTime stamp = w.stamps.at(w.last_number);
+  w.Renew();
+  EXPECT_EQ(GateOf(w), stamp + absl::Seconds(1));
+}
+
+TEST(NodeGateTest, GivingUpClosesBeforeAnythingElse) {
+  World w;
+  w.TakeOver();
+  w.Send({Standby(7)});
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0",
+                                   "0 stop website"));
+  EXPECT_EQ(GateOf(w), MonoTime());
+}
+
+TEST(NodeGateTest, AGateThatDoesNotCloseIsNoRelease) {
+  World w;
+  w.TakeOver();
+  w.gate_fails = true;
+  w.removing_fails = true;
+  w.Send({Standby(7)});
+  EXPECT_TRUE(w.Reported().holding);
+  w.removing_fails = false;
+  w.Run(300 * kMs);
+  EXPECT_FALSE(w.Reported().holding) << "the address is gone";
+}
+
+TEST(NodeGateTest, WithoutAStandingGateNoLeaseBegins) {
+  World w;
+  w.gate_stands = false;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  w.Send({Active(8)});
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_EQ(w.Reported().refusal, "the gate does not stand here");
+  w.gate_stands = true;
+  w.Do({});
+  w.Renew();
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
+// ---- a restart within the lease ----
+
+class NodeAdoptionTest : public ::testing::Test {
+ protected:
+  static std::map<std::string, Record> Records(OnExpiry on_expiry = OnExpiry::kRelease) {
+    Record record;
+    record.epoch = 7;
+    record.controller = kController;
+    record.spec = SpecWithPeers(1, on_expiry);
+    return {{kWeb, record}};
+  }
+  static MonoTime Start() { return MonoTime() + absl::Seconds(1000); }
+  static std::map<IpAddress, GateLease> Gate(Duration left, uint64_t epoch = 7) {
+    return {{MakeVip().address.address, {Start() + left, epoch, absl::Seconds(1)}}};
+  }
+};
+
+TEST_F(NodeAdoptionTest, TheLeaseInTheGateIsTakenUpAndRenewedByTheNextOrder) {
+  World w(Records(), 2, Gate(600 * kMs));
+  w.vips.insert(MakeVip());
+  w.services[kSite] = State::kRunning;
+  w.Do({});
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  EXPECT_EQ(w.node.epoch(kWeb), 7u);
+  EXPECT_EQ(GateOf(w), Start() + 600 * kMs);
+  w.Run(100 * kMs);
+  w.Connect();
+  EXPECT_TRUE(w.Reported().holding);
+  EXPECT_EQ(w.Reported().epoch, 7u);
+  w.Send({Active(7)}, {SpecWithPeers()});
+  EXPECT_EQ(GateOf(w), w.now + absl::Seconds(1));
+  EXPECT_THAT(w.LogOf("remove"), IsEmpty());
+  EXPECT_THAT(w.LogOf("close"), IsEmpty());
+}
+
+TEST_F(NodeAdoptionTest, ItEndsWhenTheGateDoesOrGoesOnByPromises) {
+  for (const bool promised : {false, true}) {
+    World w(Records(), 2, Gate(600 * kMs));
+    w.vips.insert(MakeVip());
+    w.services[kSite] = State::kRunning;
+    w.Do({});
+    if (promised) w.peers_answer = Yes();
+    w.Run(600 * kMs);
+    EXPECT_EQ(w.node.Holds(kWeb, w.now), promised);
+    EXPECT_EQ(w.Has(), promised);
+  }
+}
+
+TEST_F(NodeAdoptionTest, WhatHasRunOutOrIsNotWholeIsClosedAndRemoved) {
+  struct Case {
+    const char* name;
+    std::map<IpAddress, GateLease> gate;
+  };
+  const Case cases[] = {
+      {"run out", Gate(-1 * kMs)}, {"closed", Gate(-1000 * absl::Seconds(1))},
+      {"no epoch", Gate(500 * kMs, 0)}, {"not there", {}}};
+  for (const Case& c : cases) {
+    World w(Records(), 2, c.gate);
+    w.vips.insert(MakeVip());
+    w.Do({});
+    EXPECT_FALSE(w.node.Holds(kWeb, w.now)) << c.name;
+    EXPECT_EQ(GateOf(w), MonoTime()) << c.name;
+    EXPECT_FALSE(w.Has()) << c.name;
+  }
+}
+
+TEST_F(NodeAdoptionTest, TakingUpIsNotBecomingActiveAndNeedsNoBondToEnd) {
+  auto records = Records();
+  records[kWeb].longest_promise = absl::Seconds(5);
+  World w(records, 2, Gate(600 * kMs));
+  w.vips.insert(MakeVip());
+  w.services[kSite] = State::kRunning;
+  w.Do({});
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  w.Connect();
+  w.Send({Active(7)}, {SpecWithPeers()});
+  w.RunRenewed(2000 * kMs);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
+// ---- whom to follow (L11) ----
+
+TEST(NodeFollowTest, AnotherControllerWaitsForTheLastWordAndTheLastGrantOfTheFirst) {
+  World w;
+  w.TakeOver(7);
+  const MonoTime heard = w.now;
+  EXPECT_TRUE(w.node.CheckController(kController, heard, w.now).ok());
+  const absl::Status refused = w.node.CheckController("another", heard, w.now);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("holds a lease of controller controller-1"));
+  w.Disconnect();
+  w.Run(1001 * kMs);
+  EXPECT_TRUE(w.node.CheckController("another", heard, w.now).ok());
+  EXPECT_THAT(std::string(w.node.CheckController("another", w.now - 500 * kMs, w.now).message()),
+              HasSubstr("was heard less than 1 s ago"));
+}
+
+// ---- told to stop ----
+
+TEST(NodeLeaveTest, WhatAHolderDoesIsTheControllersToSay) {
+  struct Case {
+    const char* name;
+    OnLeave on_leave;
+    bool exits_at_once;
+    bool holds;
+  };
+  const Case cases[] = {{"keep", OnLeave::kKeep, true, true},
+                        {"wait", OnLeave::kWait, false, true},
+                        {"release", OnLeave::kRelease, true, false}};
+  for (const Case& c : cases) {
+    World w;
+    w.TakeOver(7);
+    Order order = Active(7);
+    order.on_leave = c.on_leave;
+    w.Send({order});
+    w.Log();
+    w.Do(w.node.Leave(w.now));
+    w.ReportIfDue();
+    EXPECT_TRUE(w.Reported().leaving) << c.name;
+    EXPECT_EQ(w.node.MayExit(w.now), c.exits_at_once) << c.name;
+    EXPECT_EQ(w.node.Holds(kWeb, w.now), c.holds) << c.name;
+    EXPECT_EQ(w.Has(), c.holds) << c.name;
+    EXPECT_EQ(w.services[kSite], State::kRunning) << c.name << ": the service is left alone";
+    if (c.exits_at_once) continue;
+    w.RunRenewed(2000 * kMs);
+    EXPECT_FALSE(w.node.MayExit(w.now));
+    w.Send({Standby(7)});
+    EXPECT_TRUE(w.node.MayExit(w.now));
+    EXPECT_FALSE(w.Has());
+  }
+}
+
+TEST(NodeLeaveTest, AHandoverThatDoesNotComeIsWaitedForSoLongAndNoLonger) {
+  World w;
+  w.TakeOver(7);
+  Order order = Active(7);
+  order.on_leave = OnLeave::kWait;
+  w.Send({order});
+  w.Do(w.node.Leave(w.now));
+  w.RunRenewed(Node::kLeaveLimit - 10 * kMs);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  w.RunRenewed(60 * kMs);
+  EXPECT_TRUE(w.node.MayExit(w.now));
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodeLeaveTest, WithoutAControllerAllStaysAsItIs) {
+  World w;
+  w.TakeOver(7);
+  w.Disconnect();
+  w.Do(w.node.Leave(w.now));
+  EXPECT_TRUE(w.node.MayExit(w.now));
+  EXPECT_TRUE(w.Has());
+  EXPECT_GT(GateOf(w), w.now);
+}
+
+TEST(NodeLeaveTest, NoLeaseBeginsAnyMore) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  w.Do(w.node.Leave(w.now));
+  EXPECT_TRUE(w.node.MayExit(w.now));
+  w.Send({Active(8)});
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+}
+
+// ---- others' claims ----
+
+TEST(NodeConflictTest, AHolderReportsAndAnnouncesItselfAgainOnceASecond) {
+  World w;
+  w.TakeOver(7);
+  w.RunRenewed(10'000 * kMs);
+  w.Log();
+  const Conflict conflict{MakeVip(), "02:00:00:00:00:09"};
+  for (int i = 0; i < 5; ++i) w.Do(w.node.ConflictSeen(conflict, w.now));
+  w.ReportIfDue();
+  EXPECT_EQ(w.Reported().conflicts, 1u);
+  EXPECT_EQ(w.Reported().conflict, "02:00:00:00:00:09 claims 192.168.0.111");
+  EXPECT_THAT(w.LogOf("announce"), ElementsAre("10000 announce 192.168.0.111/24 on eth0"));
+  w.RunRenewed(1000 * kMs);
+  w.Do(w.node.ConflictSeen(conflict, w.now));
+  w.ReportIfDue();
+  EXPECT_EQ(w.Reported().conflicts, 2u);
+}
+
+TEST(NodeConflictTest, ToAStandbyItIsAnothersGoodRight) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  w.Do(w.node.ConflictSeen({MakeVip(), "02:00:00:00:00:09"}, w.now));
+  w.ReportIfDue();
+  EXPECT_EQ(w.Reported().conflicts, 0u);
+  EXPECT_THAT(w.LogOf("announce"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace hb::executor
