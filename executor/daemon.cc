@@ -53,7 +53,7 @@ absl::Status Daemon::Open() {
   if (!state.ok()) return state.status();
   state_ = *std::move(state);
   absl::StatusOr<std::unique_ptr<LinuxHost>> host = LinuxHost::Create(
-      loop_.get(), absl::StrCat(settings->bpffs, "/hb/", settings->node));
+      loop_.get(), GateDirectory(*settings));
   if (!host.ok()) return host.status();
   host_ = *std::move(host);
   absl::StatusOr<std::unique_ptr<IcmpProber>> icmp = IcmpProber::Create(loop_.get());

@@ -50,6 +50,19 @@ int Serve(const std::string& config_path, bool check_only) {
   return (*daemon)->Run();
 }
 
+int Purge(const std::string& config_path) {
+  absl::StatusOr<v1::ExecutorConfig> config = LoadExecutorConfig(config_path);
+  if (!config.ok()) {
+    Print(stderr, std::string(config.status().message()));
+    return kUsage;
+  }
+  if (absl::Status status = Daemon::Purge(*config); !status.ok()) {
+    Print(stderr, absl::StrCat("hb-executor: ", std::string(status.message())));
+    return kCannotStart;
+  }
+  return kEnded;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app(
       "hb-executor owns this node's floating addresses, firewall rules and services for hb.",
@@ -57,6 +70,7 @@ int Main(int argc, char** argv) {
   std::string config_path = "/etc/hb/executor.yaml";
   LogLevel level = LogLevel::kInfo;
   bool check_only = false;
+  bool purge = false;
   const std::map<std::string, LogLevel> levels = {{"error", LogLevel::kError},
                                                   {"warning", LogLevel::kWarning},
                                                   {"info", LogLevel::kInfo},
@@ -64,6 +78,9 @@ int Main(int argc, char** argv) {
   app.add_option("--config", config_path, "The config file")
       ->option_text(absl::StrCat("FILE [", config_path, "]"));
   app.add_flag("--check", check_only, "Check the config file and exit");
+  app.add_flag("--purge", purge,
+               "Take hb's addresses, firewall chains and gate off this host, and exit; only while "
+               "no hb-executor runs");
   app.add_option("--log-level", level, "error, warning, info or debug")
       ->option_text("LEVEL [info]")
       ->transform(CLI::CheckedTransformer(levels));
@@ -78,7 +95,7 @@ int Main(int argc, char** argv) {
     return kUsage;
   }
   SetLogLevel(level);
-  return Serve(config_path, check_only);
+  return purge ? Purge(config_path) : Serve(config_path, check_only);
 }
 
 }  // namespace

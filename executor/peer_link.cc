@@ -1,12 +1,12 @@
 #include "executor/peer_link.h"
 
-#include <chrono>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/boot_clock.h"
 #include "executor/wire.h"
 
 namespace hb::executor {
@@ -57,8 +57,7 @@ void PeerClient::Ask(const AskPromise& question, Duration within,
   auto call = std::make_shared<Call>();
   call->request = PromiseRequestToWire(question, node_);
   // For the transport alone; the lease counts by the boot clock.
-  call->context.set_deadline(std::chrono::system_clock::now() +
-                             absl::ToChronoNanoseconds(within));
+  call->context.set_deadline(absl::ToChronoTime(WallNow() + within));
   stub->async()->Promise(
       &call->context, &call->request, &call->reply,
       [call, poster = poster_, under_way = under_way_, done = std::move(done),

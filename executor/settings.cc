@@ -75,6 +75,10 @@ absl::StatusOr<Settings> ReadSettings(const v1::ExecutorConfig& config) {
   return settings;
 }
 
+std::string GateDirectory(const Settings& settings) {
+  return absl::StrCat(settings.bpffs, "/hb/", settings.node);
+}
+
 std::vector<std::string> ChangedKeys(const v1::ExecutorConfig& before,
                                      const v1::ExecutorConfig& after) {
   std::vector<std::string> changed;

@@ -28,6 +28,9 @@ struct Settings {
 // `config` as LoadExecutorConfig returns it. Internal: it is not.
 [[nodiscard]] absl::StatusOr<Settings> ReadSettings(const v1::ExecutorConfig& config);
 
+// Where the gate is pinned, of this node alone.
+std::string GateDirectory(const Settings& settings);
+
 // The top-level keys that differ.
 std::vector<std::string> ChangedKeys(const v1::ExecutorConfig& before,
                                      const v1::ExecutorConfig& after);

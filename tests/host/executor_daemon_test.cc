@@ -114,7 +114,7 @@ TEST_F(ExecutorDaemonTest, TakesOverAndGivesUpWhenTheLeaseIsNotRenewed) {
   EXPECT_TRUE(controller.web().has_void_before());
 }
 
-TEST_F(ExecutorDaemonTest, ALeftoverOfAKilledExecutorIsRemovedAtTheNextStart) {
+TEST_F(ExecutorDaemonTest, AKilledExecutorsLeaseIsTakenUpByTheNext) {
   auto daemon = StartServing();
   {
     TestController controller(port_);
@@ -125,32 +125,86 @@ TEST_F(ExecutorDaemonTest, ALeftoverOfAKilledExecutorIsRemovedAtTheNextStart) {
   EXPECT_EQ(daemon->Wait(), 128 + SIGKILL);
   ASSERT_TRUE(VipIsUp());
   daemon = StartServing();
-  EXPECT_FALSE(VipIsUp()) << "it served before the leftover was removed";
-  EXPECT_THAT(Errors(), HasSubstr("vip removed vip=192.168.77.111/24 interface=eth0 "
-                                  "reason=\"left behind by an executor that was killed\""));
-  EXPECT_THAT(Sh("ip addr show dev eth0"), HasSubstr("192.168.77.1/24"));
+  EXPECT_TRUE(VipIsUp());
+  EXPECT_THAT(Errors(), HasSubstr("lease of epoch 7 taken up"));
   EXPECT_TRUE(ServiceRuns()) << "services outlive the executor";
-  // The epoch outlives it, too.
   TestController controller(port_);
+  EXPECT_TRUE(controller.web().holding());
+  EXPECT_EQ(controller.web().epoch(), 7);
+  // The epoch outlives it, too.
   EXPECT_EQ(controller.web().highest_epoch(), 7);
   ASSERT_TRUE(controller.Answer(Activate(6, kLongTtl)));
   ASSERT_TRUE(controller.KeepUntil([&] { return !controller.web().refusal().empty(); }));
   EXPECT_THAT(controller.web().refusal(), HasSubstr("epoch 6 is stale"));
+  EXPECT_TRUE(VipIsUp());
 }
 
-TEST_F(ExecutorDaemonTest, SigtermRemovesTheVipAndLeavesTheService) {
-  const auto daemon = StartServing();
+TEST_F(ExecutorDaemonTest, ALeftoverWhoseLeaseHasRunOutIsRemovedAtTheNextStart) {
+  auto daemon = StartServing();
+  {
+    TestController controller(port_);
+    ASSERT_TRUE(controller.Answer(Activate(7, absl::Milliseconds(1500))));
+    ASSERT_TRUE(controller.KeepUntil([&] { return VipIsUp(); }));
+  }
+  daemon->Signal(SIGKILL);
+  EXPECT_EQ(daemon->Wait(), 128 + SIGKILL);
+  // As if somebody had taken the address's lifetime off: nothing but the next start removes it.
+  Sh("ip addr change 192.168.77.111/24 dev eth0 valid_lft forever preferred_lft forever");
+  const MonoTime end = BootNow() + absl::Milliseconds(1600);
+  while (BootNow() < end) usleep(10'000);
+  ASSERT_TRUE(VipIsUp());
+  daemon = StartServing();
+  EXPECT_FALSE(VipIsUp()) << "it served before the leftover was removed";
+  EXPECT_THAT(Errors(), HasSubstr("vip removed vip=192.168.77.111/24 interface=eth0 "
+                                  "reason=\"left behind by an executor that was killed\""));
+  EXPECT_THAT(Sh("ip addr show dev eth0"), HasSubstr("192.168.77.1/24"));
+}
+
+TEST_F(ExecutorDaemonTest, SigtermLeavesTheLeaseToTheNextUnlessOrderedOtherwise) {
+  auto daemon = StartServing();
   TestController controller(port_);
-  ASSERT_TRUE(controller.Answer(Activate(7, kLongTtl)));
+  v1::Orders keep = Activate(7, kLongTtl);
+  ASSERT_TRUE(controller.Answer(keep));
   ASSERT_TRUE(controller.KeepUntil([&] { return VipIsUp() && controller.web().holding(); }));
   daemon->Signal(SIGTERM);
   EXPECT_EQ(controller.End().error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_FALSE(controller.web().holding()) << "the last report tells of the release";
-  EXPECT_THAT(controller.web().obstacles(), Contains("the executor is stopping"));
+  EXPECT_TRUE(controller.web().leaving());
+  EXPECT_EQ(daemon->Wait(), 0);
+  EXPECT_TRUE(VipIsUp());
+  EXPECT_TRUE(ServiceRuns());
+  daemon = StartServing();
+  TestController next(port_);
+  EXPECT_TRUE(next.web().holding());
+  v1::Orders release = Activate(7, kLongTtl);
+  release.mutable_clusters(0)->set_on_leave(v1::ON_LEAVE_RELEASE);
+  ASSERT_TRUE(next.Answer(release));
+  ASSERT_TRUE(next.ReadReport());
+  daemon->Signal(SIGTERM);
+  EXPECT_EQ(next.End().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_FALSE(next.web().holding()) << "the last report tells of the release";
   EXPECT_EQ(daemon->Wait(), 0);
   EXPECT_FALSE(VipIsUp());
   EXPECT_TRUE(ServiceRuns());
-  EXPECT_THAT(ReadFile(directory_ + "/state/vips"), Not(HasSubstr(kVip)));
+}
+
+TEST_F(ExecutorDaemonTest, PurgeTakesEverythingOfHbOffTheHost) {
+  auto daemon = StartServing();
+  {
+    TestController controller(port_);
+    ASSERT_TRUE(controller.Answer(Activate(7, kLongTtl)));
+    ASSERT_TRUE(controller.KeepUntil([&] { return VipIsUp(); }));
+  }
+  EXPECT_THAT(Sh("tc filter show dev eth0 ingress"), HasSubstr("bpf"));
+  EXPECT_EQ(StartDaemon({}, {"--purge"})->Wait(), 1);
+  EXPECT_THAT(Errors(), HasSubstr("in use by another hb-executor"));
+  EXPECT_TRUE(VipIsUp());
+  daemon->Signal(SIGKILL);
+  EXPECT_EQ(daemon->Wait(), 128 + SIGKILL);
+  EXPECT_EQ(StartDaemon({}, {"--purge"})->Wait(), 0) << Errors();
+  EXPECT_FALSE(VipIsUp());
+  EXPECT_THAT(Sh("tc filter show dev eth0 ingress"), Not(HasSubstr("bpf")));
+  EXPECT_THAT(Sh("iptables-save"), Not(HasSubstr("HB-")));
+  EXPECT_EQ(StartDaemon({}, {"--purge"})->Wait(), 0) << "again changes nothing: " << Errors();
 }
 
 TEST_F(ExecutorDaemonTest, RestoresTheVipThatSomebodyRemoved) {

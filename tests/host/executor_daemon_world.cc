@@ -180,8 +180,9 @@ void ExecutorDaemonTest::TearDown() {
 }
 
 std::unique_ptr<DaemonProcess> ExecutorDaemonTest::StartDaemon(
-    const std::vector<std::string>& environment) {
-  const std::vector<std::string> arguments = {"--config", directory_ + "/executor.yaml"};
+    const std::vector<std::string>& environment, const std::vector<std::string>& flags) {
+  std::vector<std::string> arguments = {"--config", directory_ + "/executor.yaml"};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
   return std::make_unique<DaemonProcess>(arguments, directory_ + "/errors", environment);
 }
 

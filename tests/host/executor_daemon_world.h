@@ -78,7 +78,8 @@ class ExecutorDaemonTest : public ::testing::Test {
   void SetUp() override;
   void TearDown() override;
 
-  std::unique_ptr<DaemonProcess> StartDaemon(const std::vector<std::string>& environment = {});
+  std::unique_ptr<DaemonProcess> StartDaemon(const std::vector<std::string>& environment = {},
+                                             const std::vector<std::string>& flags = {});
   // Started, and it listens.
   std::unique_ptr<DaemonProcess> StartServing(const std::vector<std::string>& environment = {});
   bool WaitUntilListening() const;

@@ -154,6 +154,20 @@ TEST_F(BadInputTest, InATimeNamespaceWithAnOffsetTheControllerDoesNotStart) {
   EXPECT_FALSE(lab_->slave().FileExists("/var/lib/hb/controller.db")) << "it went on";
 }
 
+TEST_F(BadInputTest, ReleaseWithTheControllerOnANodeIsWarnedOfAndStarts) {
+  sample_ = Edited("on_expiry: witness}", "on_expiry: release}");
+  sample_ = Edited("    witness: {address: gateway, interval: 200ms}\n", "");
+  // It is the host's own address that tells, not a listener's.
+  ASSERT_TRUE(
+      lab_->slave().WriteFile("/etc/hb/bad.yaml", Edited("  - 192.168.0.2:7400\n", "")).ok());
+  const Ended ended = Run(lab_->slave(), {"/usr/bin/timeout", "1", HB_BINARIES "/hb-controller",
+                                          "--config", "/etc/hb/bad.yaml"});
+  EXPECT_EQ(ended.status, 124) << "it did not run on: " << ended.output;
+  EXPECT_THAT(ended.output,
+              HasSubstr("warning config is valid, but reason=\"cluster web has on_expiry: release, "
+                        "and the controller runs on its node slave: its loss makes"));
+}
+
 TEST_F(BadInputTest, AMissingInterfaceIsShownAndTheDaemonsGoOn) {
   ASSERT_TRUE(
       lab_->slave()

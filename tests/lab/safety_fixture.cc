@@ -71,13 +71,6 @@ std::vector<Place> EveryPlace() {
   return places;
 }
 
-std::vector<Place> SomePlaces() {
-  return {{.third_host = false, .on_expiry = "release"},
-          {.third_host = false, .on_expiry = "hold"},
-          {.third_host = true, .on_expiry = "witness"},
-          {.third_host = true, .on_expiry = "hold"}};
-}
-
 std::vector<Place> StrictPlaces() {
   std::vector<Place> places;
   for (const bool third_host : {false, true}) {

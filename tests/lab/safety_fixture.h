@@ -45,18 +45,18 @@ struct Place {
 void PrintTo(const Place& place, std::ostream* out);
 // "ControllerOnSlave_witness"
 std::string PlaceName(const ::testing::TestParamInfo<Place>& info);
-// Every policy with the controller on the slave and on the third host; or each policy and each
-// place once at least; or the policies that never allow two holders; or the default policy in both
-// places.
+// Every policy with the controller on the slave and on the third host; or the policies that never
+// allow two holders; or the default policy in both places.
 std::vector<Place> EveryPlace();
-std::vector<Place> SomePlaces();
 std::vector<Place> StrictPlaces();
 std::vector<Place> DefaultPolicy();
 
 struct SafetyOptions {
   Duration ttl = absl::Seconds(1);  // heartbeat: a fifth of it
-  bool auto_failback = true;        // after 0.2 s of good health
-  bool watch_host = false;          // a third host also where the controller is on the slave
+  // After 0.5 s of good health: longer than the meter needs to tell a move there and back from two
+  // holders.
+  bool auto_failback = true;
+  bool watch_host = false;  // a third host also where the controller is on the slave
   bool fake_clocks = false;
   std::vector<std::pair<std::string, std::string>> edits = {};  // further ones, see deployment.h
 };

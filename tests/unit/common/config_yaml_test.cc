@@ -137,6 +137,7 @@ services:
     start_timeout: 4s
     stop_timeout: 5s
 state: /var/lib/hb/executor
+bpffs: /sys/fs/bpf
 )",
                       &config),
               testing::IsEmpty());
