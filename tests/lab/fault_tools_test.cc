@@ -88,6 +88,8 @@ TEST(FaultToolsTest, AStoppedDaemonStandsStillUntilItIsContinued) {
   const absl::StatusOr<Process*> daemon =
       host.Spawn("counter", {"sh", "-c", "while sleep 0.01; do echo; done"});
   ASSERT_OK(daemon.status());
+  const MonoTime deadline = BootNow() + absl::Seconds(20);
+  while (host.Output("counter").empty() && BootNow() < deadline) Pause(absl::Milliseconds(5));
   const auto counts_on = [&] {
     const size_t before = host.Output("counter").size();
     Pause(absl::Milliseconds(300));
@@ -164,6 +166,10 @@ TEST(FaultToolsTest, AFakeClockStepsTheWallClockOfOneDaemonAlone) {
   const std::vector<std::string> argv = {"python3", "-u", "-c", kShowsClocks};
   ASSERT_OK(host.Spawn("faked", argv, faked).status());
   ASSERT_OK(host.Spawn("true", argv).status());
+  const MonoTime deadline = BootNow() + absl::Seconds(20);
+  while ((host.Output("faked").empty() || host.Output("true").empty()) && BootNow() < deadline) {
+    Pause(absl::Milliseconds(5));
+  }
   for (const int64_t hours : {0, 1, -1, 0}) {
     ASSERT_OK(SetFakeClock(host, "faked", absl::Hours(hours)));
     const Clocks clocks = LastClocks(host, "faked");

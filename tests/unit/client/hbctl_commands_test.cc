@@ -191,8 +191,17 @@ TEST_F(HbctlCommandsTest, ShowsTheStepsOfAMove) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 3);
   EXPECT_THAT(result.out, HasSubstr("\"done\":true,\"succeeded\":true"));
-  EXPECT_THAT(controller.calls(), ElementsAre("Switchover cluster: \"web\" to: \"slave\"",
-                                              "Failback cluster: \"web\""));
+  EXPECT_THAT(controller.calls(),
+              ElementsAre(StartsWith("Switchover cluster: \"web\" to: \"slave\" by: \"root@"),
+                          "Failback cluster: \"web\""));
+}
+
+TEST_F(HbctlCommandsTest, ForcesASwitchoverOnlyWhenTold) {
+  Script script = WebScript();
+  script.steps = {LastStep("web serves from slave", true)};
+  FakeController controller(listen(), script);
+  EXPECT_EQ(Run({"switchover", "web", "--to", "slave", "--force"}).exit_code, 0);
+  EXPECT_THAT(controller.calls(), ElementsAre(HasSubstr("to: \"slave\" force: true by:")));
 }
 
 TEST_F(HbctlCommandsTest, ShowsTheStepsLive) {
