@@ -131,6 +131,9 @@ void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
     Say(Severity::kError, "conflict", i,
         absl::StrCat(report.conflict, ", which ", Name(i), " holds: it announces itself again"));
   }
+  // A node that could not hold, its cable pulled perhaps, may be the one that this controller
+  // itself sits on.
+  if (node.report && !node.report->obstacles.empty() && report.obstacles.empty()) DoubtSilence();
   node.report = report;
   node.start_attempt = std::max(node.start_attempt, report.start_attempt);
   if (report.service == ServiceState::kRunning && before != ServiceState::kRunning) {
@@ -166,7 +169,19 @@ void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
   book_.AssumeGrantsUntil(adopt_until_);
 }
 
-void Decision::Take(const WitnessSeen& input) { witness_seen_ = input.good; }
+void Decision::Take(const WitnessSeen& input) {
+  if (!std::exchange(witness_seen_, input.good) && input.good) DoubtSilence();
+}
+
+void Decision::DoubtSilence() {
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    NodeState& node = nodes_[i];
+    if (!Silent(i)) continue;
+    node.doubted_at = now_;
+    node.icmp.Reset(now_);
+    node.http.Reset(now_);
+  }
+}
 
 void Decision::Take(const EpochStored& input) {
   if (input.epoch <= stored_.epoch) return;

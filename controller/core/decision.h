@@ -93,6 +93,7 @@ class Decision {
     // Service.
     bool runs_service = false;  // as ordered
     bool page_expected = false;
+    MonoTime doubted_at;   // its silence counts from here on only; MonoTime(): from its last report
     MonoTime promised_at;  // when it was seen to have promised again; MonoTime(): never
     bool force_once = false;
     uint64_t start_attempt = 0;
@@ -138,6 +139,9 @@ class Decision {
   void Take(const Command& input);
   void Take(const TimePassed& input);
   void NoticeReport(NodeIndex i, const NodeReport& report);
+  // Until now this controller may have been cut off itself: who is silent is given a chance to
+  // speak, and probes that failed say nothing.
+  void DoubtSilence();
 
   // Evidence (decision_evidence.cc).
   void UpdateVerdict(NodeIndex i);

@@ -284,11 +284,12 @@ bool Decision::OnlySilentOnesLeft(NodeIndex to) const {
 
 MonoTime Decision::ClearAt(NodeIndex i) const {
   const MonoTime end = book_.End(i);
-  if (Policy() != OnExpiry::kWitness || end == MonoTime()) return end;
+  // Whoever speaks says itself whether it holds.
+  if (Policy() != OnExpiry::kWitness || end == MonoTime() || !Silent(i)) return end;
   // A holder that still saw the witness may go on for ttl beyond its last question (L7), which it
   // asked at most one interval after the last sign of life that was had of it here.
   const NodeState& node = nodes_[i];
-  MonoTime life = node.last_report;
+  MonoTime life = std::max(node.last_report, node.doubted_at);
   if (node.icmp.down()) life = std::max(life, node.icmp.answered());
   if (node.icmp.down() && node.http.down()) life = std::max(life, node.http.answered());
   return std::max(end, life + WithClockMargin(model_.ttl) +

@@ -22,10 +22,10 @@ absl::Status Lease::Take(const Grant& grant, MonoTime now) {
   }
   if (absl::Status status = CheckEpoch(grant.epoch); !status.ok()) return status;
   if (grant.answers < void_before_) {
-    return absl::FailedPreconditionError("the order answers a report from before the release");
+    return absl::AbortedError("the order answers a report from before the release");
   }
   if (grant.answers < newest_obeyed_) {
-    return absl::FailedPreconditionError("the order answers an older report than one obeyed");
+    return absl::AbortedError("the order answers an older report than one obeyed");
   }
   const MonoTime end = grant.stamp + grant.ttl;
   if (end <= now) {
@@ -48,7 +48,6 @@ void Lease::Adopt(const GateLease& found, MonoTime now) {
   witness_asked_ = promised_until_ = MonoTime();
   ttl_ = std::clamp(found.ttl, absl::ZeroDuration(), kMaxTtl);
   end_ = std::min(found.until, now + kMaxTtl);
-  if (found.until == MonoTime::Infinite()) end_ = now + ttl_;
   epoch_ = found.epoch;
   RaiseHighestEpoch(found.epoch);
 }

@@ -31,13 +31,13 @@ class Lease {
   // The caller has put it on disk. Never lowers it.
   void RaiseHighestEpoch(uint64_t epoch);
 
-  // Starts or renews the lease: it ends at stamp + ttl. FailedPrecondition, with nothing changed:
-  // the epoch is stale, the answered report is older than the last give-up or than one already
-  // obeyed, or the lease would have ended by `now`. InvalidArgument: ttl not within (0, kMaxTtl].
+  // Starts or renews the lease: it ends at stamp + ttl. With nothing changed: Aborted, the answered
+  // report is older than the last give-up or than one already obeyed (the answer to the next will
+  // do); FailedPrecondition, the epoch is stale, or the lease would have ended by `now`. InvalidArgument: ttl not within (0, kMaxTtl].
   [[nodiscard]] absl::Status Take(const Grant& grant, MonoTime now);
 
   // Takes up the lease that an executor which was killed left in the kernel's gate (L5): it ends
-  // when the gate closes. One that never closes by itself (on_expiry: hold) counts as renewed now.
+  // when the gate closes.
   void Adopt(const GateLease& found, MonoTime now);
 
   // Every other node has promised, under this lease's epoch, to stay away until `until` (L6). Like

@@ -212,8 +212,10 @@ bool Node::TakeLease(Cluster& cluster, ReportId answers, MonoTime now, Acts& act
     status = cluster.lease.Take(
         {cluster.standing->epoch, answers, *stamp, cluster.standing->ttl}, now);
   }
-  if (cluster.lease_refusal != status.message()) changed_ = true;
-  cluster.lease_refusal = std::string(status.message());
+  // An order that crossed a release on its way is nobody's fault: the next one comes.
+  const std::string refusal = absl::IsAborted(status) ? "" : std::string(status.message());
+  if (cluster.lease_refusal != refusal) changed_ = true;
+  cluster.lease_refusal = refusal;
   if (!status.ok()) return false;
   // The other nodes are asked when half of it has passed unrenewed (L6).
   cluster.next_promise = cluster.lease.end() - cluster.lease.ttl() / 2;
@@ -369,6 +371,7 @@ void Node::KeepUp(Cluster& cluster, MonoTime now, Acts& acts) {
     cluster.next_witness = now + cluster.spec.witness_interval;
   }
   if (now >= cluster.next_promise) AskPromises(cluster, now, acts);
+  if (now >= cluster.next_gate) SyncGate(cluster, now, acts);
 }
 
 Acts Node::WitnessAnswered(const std::string& name, MonoTime asked, MonoTime now) {
@@ -403,7 +406,7 @@ MonoTime Node::NextDeadline(bool with_report) const {
   MonoTime next = streaming_ && with_report ? next_report_ : MonoTime::Infinite();
   for (const auto& [name, cluster] : clusters_) {
     next = std::min({next, cluster.next_witness, cluster.next_refresh, cluster.next_announce,
-                     cluster.next_retry, cluster.next_promise, cluster.next_bond});
+                     cluster.next_retry, cluster.next_promise, cluster.next_bond, cluster.next_gate});
     if (!cluster.lease.taken()) continue;
     if (leaving_ && cluster.standing) next = std::min(next, leave_by_);
     next = std::min(next, cluster.lease.Until());

@@ -279,6 +279,7 @@ class Node {
     MonoTime next_announce = MonoTime::Infinite();
     bool beyond = false;  // the grant has run out and the lease goes on; already noted
     GateLease gate;       // as written last
+    MonoTime next_gate = MonoTime::Infinite();  // when to write it again
     PromisesHeld promises;
     MonoTime next_promise = MonoTime::Infinite();
     std::vector<PromiseRequest> pending_promises;  // for the disk

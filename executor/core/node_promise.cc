@@ -11,6 +11,8 @@ namespace {
 
 // While nobody renews, each peer is asked so often in a ttl.
 constexpr int kAsksATtl = 4;
+// A lease without an end is written so often in a ttl.
+constexpr int kGateWritesATtl = 4;
 constexpr Duration kMinAskInterval = absl::Milliseconds(5);
 // Claims by another MAC within this time count as one.
 constexpr Duration kConflictInterval = absl::Seconds(1);
@@ -60,6 +62,14 @@ void Node::SyncGate(Cluster& cluster, MonoTime now, Acts& acts) {
   GateLease gate;
   if (cluster.lease.Holds(now) && cluster.wanted.taken_over) {
     gate = {cluster.lease.Until(), cluster.lease.epoch(), cluster.lease.ttl()};
+  }
+  cluster.next_gate = MonoTime::Infinite();
+  if (gate.until == MonoTime::Infinite()) {
+    const Duration interval = std::max(gate.ttl / kGateWritesATtl, kMinAskInterval);
+    const bool fresh = cluster.gate.epoch == gate.epoch && cluster.gate.ttl == gate.ttl &&
+                       cluster.gate.until > now + gate.ttl - interval;
+    gate.until = fresh ? cluster.gate.until : now + gate.ttl;
+    cluster.next_gate = gate.until - gate.ttl + interval;
   }
   if (gate == cluster.gate) return;
   cluster.gate = gate;

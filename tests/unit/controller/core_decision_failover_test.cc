@@ -122,7 +122,34 @@ TEST(DecisionFailoverTest, SilenceMovesNothingWhileTheWitnessDoesNotAnswer) {
     EXPECT_FALSE(world.OrderedActive(kSlave)) << late;
     EXPECT_EQ(world.Said("stuck"), late ? 0U : 1U);
     world.Step(WitnessSeen{true});
-    EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1))) << late;
+    // Its silence counts from here on.
+    world.Run(absl::Milliseconds(500));
+    EXPECT_FALSE(world.OrderedActive(kSlave)) << late;
+    EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(2))) << late;
+  }
+}
+
+TEST(DecisionFailoverTest, AControllerThatWasCutOffItselfHearsFirst) {
+  for (const bool by_witness : {true, false}) {
+    ClusterModel model = MakeModel();
+    model.on_expiry = by_witness ? OnExpiry::kWitness : OnExpiry::kHold;
+    World world(model);
+    world.Serve();
+    // The slave, on which the controller sits, has its cable pulled.
+    if (by_witness) world.Step(WitnessSeen{false});
+    world.nodes[kSlave].obstacles = {"eth0 has no carrier: check the cable"};
+    world.Tell(kSlave);
+    world.Cut(kMaster);
+    world.Run(absl::Seconds(10));
+    world.nodes[kSlave].obstacles.clear();
+    world.Tell(kSlave);
+    if (by_witness) world.Step(WitnessSeen{true});
+    EXPECT_FALSE(world.OrderedActive(kSlave));
+    world.Run(absl::Milliseconds(300));  // until it is dialled again
+    world.Heal(kMaster);
+    world.Run(absl::Seconds(20));
+    EXPECT_EQ(world.decision.active(), kMaster) << by_witness;
+    EXPECT_EQ(world.Said("failover"), 0U) << by_witness;
   }
 }
 

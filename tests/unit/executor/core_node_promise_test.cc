@@ -367,6 +367,18 @@ TEST(NodeGateTest, EachRenewalMovesTheDeadline) {
   EXPECT_EQ(GateOf(w), stamp + absl::Seconds(1));
 }
 
+TEST(NodeGateTest, ALeaseWithoutAnEndIsGivenToTheGateATtlAtATime) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(0, OnExpiry::kHold));
+  w.Disconnect();
+  for (int i = 0; i < 100; ++i) {
+    w.Run(100 * kMs);
+    EXPECT_GT(GateOf(w), w.now + 700 * kMs);
+    EXPECT_LE(GateOf(w), w.now + 1000 * kMs);
+  }
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
 TEST(NodeGateTest, GivingUpClosesBeforeAnythingElse) {
   World w;
   w.TakeOver();
