@@ -116,9 +116,8 @@ void AddMoveCommands(CLI::App& app, Command* chosen) {
                        "Wait for nobody who is out of reach: two nodes may hold the address until "
                        "the old one's lease ends. Make sure that the old one is off");
   switchover->footer("Example: hbctl switchover web --to slave");
-  switchover->callback([=] {
-    *chosen = [=](const Globals& g) { return RunSwitchover(g, *cluster, *to, *force); };
-  });
+  switchover->callback(
+      [=] { *chosen = [=](const Globals& g) { return RunSwitchover(g, *cluster, *to, *force); }; });
 
   CLI::App* failback = app.add_subcommand("failback", "Move a cluster back to its preferred node");
   failback->add_option("CLUSTER", *cluster, "The cluster to move")->required()->check(RefuseEmpty);

@@ -200,8 +200,7 @@ class AdminService final : public v1::Controller::CallbackService {
   }
 
   grpc::ServerWriteReactor<v1::MoveProgress>* Move(const std::string& cluster,
-                                                   const Command& command,
-                                                   const std::string& to) {
+                                                   const Command& command, const std::string& to) {
     auto* const writer = new StreamWriter<v1::MoveProgress>();
     poster_->Post([this, handle = writer->handle(), cluster, command, to] {
       const absl::Status status =
@@ -222,8 +221,8 @@ class AdminService final : public v1::Controller::CallbackService {
                                    Command::Kind kind) {
     auto* const reactor = context->DefaultReactor();
     poster_->Post([this, reactor, cluster, kind] {
-      const absl::Status status =
-          controller_->Command(cluster, {0, kind, std::nullopt}, "", [reactor](const Progress& progress) {
+      const absl::Status status = controller_->Command(
+          cluster, {0, kind, std::nullopt}, "", [reactor](const Progress& progress) {
             if (!progress.done) return;
             reactor->Finish(progress.succeeded ? grpc::Status::OK
                                                : grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,

@@ -58,8 +58,8 @@ absl::Status ControllerLink::Serve() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // A dead connection is given back to the kernel within some seconds (gRPC sets TCP_USER_TIMEOUT to
-  // the keepalive's timeout); leases do not wait for it.
+  // A dead connection is given back to the kernel within some seconds (gRPC sets TCP_USER_TIMEOUT
+  // to the keepalive's timeout); leases do not wait for it.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 5000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 2000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

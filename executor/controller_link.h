@@ -1,7 +1,8 @@
 // The executor's end of the controller's stream (hb.v1.Executor, gRPC): it listens, checks who
 // calls, and lets one session at a time drive the executor. A second session of the same controller
-// takes the place of the first; another controller is refused while the first is followed (L11). Also served: grpc.health.v1, reflection. Not encrypted: whoever reaches the address
-// and knows the node's name is believed.
+// takes the place of the first; another controller is refused while the first is followed (L11).
+// Also served: grpc.health.v1, reflection. Not encrypted: whoever reaches the address and knows the
+// node's name is believed.
 #ifndef HB_EXECUTOR_CONTROLLER_LINK_H_
 #define HB_EXECUTOR_CONTROLLER_LINK_H_
 

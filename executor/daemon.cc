@@ -52,8 +52,8 @@ absl::Status Daemon::Open() {
   absl::StatusOr<std::unique_ptr<StateDirectory>> state = StateDirectory::Open(settings->state);
   if (!state.ok()) return state.status();
   state_ = *std::move(state);
-  absl::StatusOr<std::unique_ptr<LinuxHost>> host = LinuxHost::Create(
-      loop_.get(), GateDirectory(*settings));
+  absl::StatusOr<std::unique_ptr<LinuxHost>> host =
+      LinuxHost::Create(loop_.get(), GateDirectory(*settings));
   if (!host.ok()) return host.status();
   host_ = *std::move(host);
   absl::StatusOr<std::unique_ptr<IcmpProber>> icmp = IcmpProber::Create(loop_.get());

@@ -28,8 +28,8 @@ class Daemon {
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Daemon>> Start(
       const v1::ExecutorConfig& config, const std::string& config_path);
   // For a node that gives up hb, while no executor runs: takes its floating addresses, firewall
-  // chains and gate off the host. Services and the state directory stay; a lease that still ran ends
-  // with it. FailedPrecondition: an executor runs.
+  // chains and gate off the host. Services and the state directory stay; a lease that still ran
+  // ends with it. FailedPrecondition: an executor runs.
   [[nodiscard]] static absl::Status Purge(const v1::ExecutorConfig& config);
   ~Daemon();
 

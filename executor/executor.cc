@@ -175,9 +175,10 @@ absl::Status Executor::Receive(const Orders& orders) {
 
 void Executor::PromiseAsked(PromiseRequest request,
                             std::function<void(const AnswerPromise&)> answer) {
-  if (leaving_ || (!known_clusters_.contains(request.cluster) &&
-                   known_clusters_.size() >= kMaxClusters)) {
-    return answer({0, false, 0, false, leaving_ ? "the executor is stopping" : "too many clusters"});
+  if (leaving_ ||
+      (!known_clusters_.contains(request.cluster) && known_clusters_.size() >= kMaxClusters)) {
+    return answer(
+        {0, false, 0, false, leaving_ ? "the executor is stopping" : "too many clusters"});
   }
   known_clusters_.insert(request.cluster);
   request.id = next_promise_request_++;

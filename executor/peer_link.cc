@@ -58,17 +58,17 @@ void PeerClient::Ask(const AskPromise& question, Duration within,
   call->request = PromiseRequestToWire(question, node_);
   // For the transport alone; the lease counts by the boot clock.
   call->context.set_deadline(absl::ToChronoTime(WallNow() + within));
-  stub->async()->Promise(
-      &call->context, &call->request, &call->reply,
-      [call, poster = poster_, under_way = under_way_, done = std::move(done),
-       question](const grpc::Status& status) {
-        absl::StatusOr<PromiseReply> reply = absl::UnavailableError(status.error_message());
-        if (status.ok()) reply = PromiseReplyFromWire(call->reply, question);
-        poster->Post([under_way, done, reply = std::move(reply)] {
-          --*under_way;
-          done(reply);
-        });
-      });
+  stub->async()->Promise(&call->context, &call->request, &call->reply,
+                         [call, poster = poster_, under_way = under_way_, done = std::move(done),
+                          question](const grpc::Status& status) {
+                           absl::StatusOr<PromiseReply> reply =
+                               absl::UnavailableError(status.error_message());
+                           if (status.ok()) reply = PromiseReplyFromWire(call->reply, question);
+                           poster->Post([under_way, done, reply = std::move(reply)] {
+                             --*under_way;
+                             done(reply);
+                           });
+                         });
 }
 
 // ---- answering ----
@@ -133,18 +133,17 @@ grpc::ServerUnaryReactor* PeerService::Promise(grpc::CallbackServerContext* cont
   {
     absl::MutexLock lock(&waiting_->mutex);
     if (waiting_->closed || waiting_->entries.size() >= kMaxWaiting) {
-      reactor->Finish({waiting_->closed ? grpc::StatusCode::UNAVAILABLE
-                                        : grpc::StatusCode::RESOURCE_EXHAUSTED,
-                       "this executor takes no question now"});
+      reactor->Finish(
+          {waiting_->closed ? grpc::StatusCode::UNAVAILABLE : grpc::StatusCode::RESOURCE_EXHAUSTED,
+           "this executor takes no question now"});
       return reactor;
     }
     id = waiting_->next++;
     waiting_->entries[id] = {reactor, reply};
   }
   poster_->Post([handler = handler_, waiting = waiting_, id, question = *std::move(question)] {
-    handler->PromiseAsked(question, [waiting, id](const AnswerPromise& answer) {
-      waiting->Answer(id, answer);
-    });
+    handler->PromiseAsked(
+        question, [waiting, id](const AnswerPromise& answer) { waiting->Answer(id, answer); });
   });
   return reactor;
 }

@@ -1,5 +1,5 @@
-// hb-executor --purge: what an executor left on the host, taken off it. It starts nothing and serves
-// nobody.
+// hb-executor --purge: what an executor left on the host, taken off it. It starts nothing and
+// serves nobody.
 #include <set>
 
 #include "absl/strings/str_cat.h"

@@ -24,7 +24,8 @@ const char* PolicyName(OnExpiry policy) {
 }
 
 absl::Status Bad(const std::string& key, const std::string& value) {
-  return absl::InvalidArgumentError(absl::StrCat("\"", key, "=", value, "\" is not as hb writes it"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", key, "=", value, "\" is not as hb writes it"));
 }
 
 // "LEFT@RIGHT", both sides not empty.

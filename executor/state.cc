@@ -252,8 +252,8 @@ absl::Status StateDirectory::ReadRecords(const std::vector<std::string>& lines,
   for (const std::string& line : lines) {
     absl::StatusOr<std::pair<std::string, Record>> record = RecordFromLine(line);
     if (record.ok() && records_.emplace(record->first, std::move(record->second)).second) continue;
-    const std::string why = record.ok() ? "a cluster is there twice"
-                                        : std::string(record.status().message());
+    const std::string why =
+        record.ok() ? "a cluster is there twice" : std::string(record.status().message());
     return absl::DataLossError(absl::StrCat(directory_, "/", kClustersFile, " is damaged (", why,
                                             ", in \"", line, "\"); ", remedy));
   }

@@ -1,8 +1,8 @@
 // What an executor must remember across restarts: how often it has started, each cluster's record
-// (epoch, promises, whom it follows, spec), and the VIPs that it put on interfaces. One directory a process, locked while it
-// lives. Each file is replaced whole or not at all, and synced. A file that is damaged is an error,
-// never taken for an empty one: an executor that has forgotten an epoch could be led by an old
-// order.
+// (epoch, promises, whom it follows, spec), and the VIPs that it put on interfaces. One directory a
+// process, locked while it lives. Each file is replaced whole or not at all, and synced. A file
+// that is damaged is an error, never taken for an empty one: an executor that has forgotten an
+// epoch could be led by an old order.
 #ifndef HB_EXECUTOR_STATE_H_
 #define HB_EXECUTOR_STATE_H_
 

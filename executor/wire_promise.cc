@@ -29,14 +29,14 @@ v1::PromiseRequest PromiseRequestToWire(const AskPromise& question, const std::s
 absl::StatusOr<PromiseRequest> PromiseRequestFromWire(const v1::PromiseRequest& wire,
                                                       const std::string& node) {
   if (wire.protocol_version() != kProtocolVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("this executor speaks protocol version ", kProtocolVersion, ", not ",
-                     wire.protocol_version()));
+    return absl::FailedPreconditionError(absl::StrCat("this executor speaks protocol version ",
+                                                      kProtocolVersion, ", not ",
+                                                      wire.protocol_version()));
   }
   if (wire.to() != node) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "this is node ", node, ", not ", absl::CHexEscape(wire.to().substr(0, 80)),
-        ": check nodes[].executor in controller.yaml"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("this is node ", node, ", not ", absl::CHexEscape(wire.to().substr(0, 80)),
+                     ": check nodes[].executor in controller.yaml"));
   }
   PromiseRequest request;
   if (absl::Status status = CheckName(wire.cluster()); !status.ok()) {

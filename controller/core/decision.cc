@@ -367,9 +367,9 @@ std::string Decision::Summary() const {
   if (!stored_.established) {
     for (NodeIndex i = 0; i < nodes_.size(); ++i) {
       if (!Silent(i) && nodes_[i].report->follows) continue;
-      return absl::StrCat("Nobody is made active before every node follows this controller: ",
-                          Name(i), " does not (hbctl switchover ", model_.name,
-                          " --to NODE --force overrides)");
+      return absl::StrCat(
+          "Nobody is made active before every node follows this controller: ", Name(i),
+          " does not (hbctl switchover ", model_.name, " --to NODE --force overrides)");
     }
   }
   if (adopting_) {

@@ -334,9 +334,7 @@ OnExpiry Decision::Policy() const {
   return witness ? OnExpiry::kWitness : std::max(model_.on_expiry, stored_.terms_policy);
 }
 
-bool Decision::WitnessMissing() const {
-  return Policy() == OnExpiry::kWitness && !witness_seen_;
-}
+bool Decision::WitnessMissing() const { return Policy() == OnExpiry::kWitness && !witness_seen_; }
 
 void Decision::Activate() {
   Move& move = *move_;

@@ -13,7 +13,8 @@ void Decision::Establish() {
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     if (!Silent(i) && nodes_[i].report->follows) continue;
     if (now_ < adopt_until_) return WakeAt(adopt_until_);
-    if (!std::exchange(said_not_followed_, true)) Say(Severity::kError, "not_followed", i, Summary());
+    if (!std::exchange(said_not_followed_, true))
+      Say(Severity::kError, "not_followed", i, Summary());
     return;
   }
   stored_.established = true;

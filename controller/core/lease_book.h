@@ -23,8 +23,8 @@ class LeaseBook {
   // proven for a node before a first grant of our own: what it was granted before, and in answer to
   // what, is not known.
   void AssumeGrantsUntil(MonoTime end);
-  // Every member was connected at once, and this one was seen to hold nothing: nothing of an earlier
-  // run is outstanding for it. What this run granted stays: it may be on its way.
+  // Every member was connected at once, and this one was seen to hold nothing: nothing of an
+  // earlier run is outstanding for it. What this run granted stays: it may be on its way.
   void NothingAssumed(NodeIndex node);
 
   // An order that makes `node` active, in answer to report `answers`, leaves at `now`.

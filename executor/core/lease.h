@@ -33,7 +33,8 @@ class Lease {
 
   // Starts or renews the lease: it ends at stamp + ttl. With nothing changed: Aborted, the answered
   // report is older than the last give-up or than one already obeyed (the answer to the next will
-  // do); FailedPrecondition, the epoch is stale, or the lease would have ended by `now`. InvalidArgument: ttl not within (0, kMaxTtl].
+  // do); FailedPrecondition, the epoch is stale, or the lease would have ended by `now`.
+  // InvalidArgument: ttl not within (0, kMaxTtl].
   [[nodiscard]] absl::Status Take(const Grant& grant, MonoTime now);
 
   // Takes up the lease that an executor which was killed left in the kernel's gate (L5): it ends

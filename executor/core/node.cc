@@ -147,9 +147,8 @@ void Node::Receive(const Order& order, ReportId answers, MonoTime now, Acts& act
   changed_ = true;
   absl::Status epoch = cluster.lease.CheckEpoch(order.epoch);
   if (epoch.ok() && order.epoch < cluster.asked.epoch) {
-    epoch = absl::FailedPreconditionError(absl::StrCat("epoch ", order.epoch, " is stale: epoch ",
-                                                       cluster.asked.epoch,
-                                                       " is on its way to disk"));
+    epoch = absl::FailedPreconditionError(absl::StrCat(
+        "epoch ", order.epoch, " is stale: epoch ", cluster.asked.epoch, " is on its way to disk"));
   }
   if (!epoch.ok()) {
     cluster.refusal = std::string(epoch.message());
@@ -209,8 +208,8 @@ bool Node::TakeLease(Cluster& cluster, ReportId answers, MonoTime now, Acts& act
   } else if (!held && cluster.observed && !cluster.seen.gate_stands) {
     status = absl::FailedPreconditionError("the gate does not stand here");
   } else {
-    status = cluster.lease.Take(
-        {cluster.standing->epoch, answers, *stamp, cluster.standing->ttl}, now);
+    status =
+        cluster.lease.Take({cluster.standing->epoch, answers, *stamp, cluster.standing->ttl}, now);
   }
   // An order that crossed a release on its way is nobody's fault: the next one comes.
   const std::string refusal = absl::IsAborted(status) ? "" : std::string(status.message());
@@ -405,8 +404,9 @@ Acts Node::Advance(MonoTime now) {
 MonoTime Node::NextDeadline(bool with_report) const {
   MonoTime next = streaming_ && with_report ? next_report_ : MonoTime::Infinite();
   for (const auto& [name, cluster] : clusters_) {
-    next = std::min({next, cluster.next_witness, cluster.next_refresh, cluster.next_announce,
-                     cluster.next_retry, cluster.next_promise, cluster.next_bond, cluster.next_gate});
+    next =
+        std::min({next, cluster.next_witness, cluster.next_refresh, cluster.next_announce,
+                  cluster.next_retry, cluster.next_promise, cluster.next_bond, cluster.next_gate});
     if (!cluster.lease.taken()) continue;
     if (leaving_ && cluster.standing) next = std::min(next, leave_by_);
     next = std::min(next, cluster.lease.Until());

@@ -88,10 +88,10 @@ struct ClusterReport {
   std::vector<std::string> vips;
   Observation seen;
   std::string refusal;
-  bool follows = false;  // the controller of this stream is the one on disk
-  bool bound = false;    // by a promise: it can't become active yet
-  uint64_t promises = 0;  // given so far
-  bool leaving = false;  // told to stop; hands over, or keeps
+  bool follows = false;    // the controller of this stream is the one on disk
+  bool bound = false;      // by a promise: it can't become active yet
+  uint64_t promises = 0;   // given so far
+  bool leaving = false;    // told to stop; hands over, or keeps
   uint64_t conflicts = 0;  // claims by others while this node held, so far
   std::string conflict;    // the newest: "02:68:62:00:00:09 claims 192.168.0.111"
   friend bool operator==(const ClusterReport&, const ClusterReport&) = default;
@@ -199,12 +199,12 @@ class Node {
   Node(uint64_t incarnation, const std::map<std::string, Record>& records);
 
   // What an earlier process left in the gate: a lease that still runs is taken up (L5); every other
-  // gate of a known spec is closed. A promise that it may have given binds from now on. Once, before
-  // everything else.
+  // gate of a known spec is closed. A promise that it may have given binds from now on. Once,
+  // before everything else.
   Acts Start(const std::map<IpAddress, GateLease>& gates, MonoTime now);
 
-  // The clock of whoever waits (WaitNow of common/boot_clock.h), for this node's own promises. To be
-  // set before each call that has `now`.
+  // The clock of whoever waits (WaitNow of common/boot_clock.h), for this node's own promises. To
+  // be set before each call that has `now`.
   void SetWaitClock(MonoTime wait_now) { wait_now_ = wait_now; }
 
   // A controller's stream begins or ends: standing orders and unanswered reports die with the old
@@ -263,7 +263,7 @@ class Node {
     std::optional<Order> standing;  // obeyed on this stream
     std::optional<Order> parked;    // waits for its epoch to be on disk
     ReportId parked_answers;
-    Record asked;    // to be put on disk
+    Record asked;  // to be put on disk
     Record on_disk;
     Wanted wanted;
     Observation seen;
@@ -339,7 +339,7 @@ class Node {
   MonoTime wait_now_;
   Bonds bonds_;
   MonoTime all_bound_until_;  // a promise was given for addresses that are not known any more
-  bool changed_ = false;  // since the last report
+  bool changed_ = false;      // since the last report
   Duration heartbeat_ = absl::Milliseconds(200);
   MonoTime next_report_;
   struct Stamp {

@@ -184,8 +184,7 @@ void Node::AnswerPromises(const std::string& name, Cluster& cluster, MonoTime no
     const std::string refusal = WhyNoPromise(cluster, request);
     const uint64_t highest = std::max(cluster.lease.highest_epoch(), cluster.asked.epoch);
     if (!refusal.empty()) {
-      acts.push_back(
-          AnswerPromise{request.id, false, highest, cluster.lease.Holds(now), refusal});
+      acts.push_back(AnswerPromise{request.id, false, highest, cluster.lease.Holds(now), refusal});
       continue;
     }
     if (cluster.on_disk.epoch < request.epoch || cluster.on_disk.longest_promise < request.d) {

@@ -95,9 +95,9 @@ absl::Status Node::CheckController(const std::string& controller, MonoTime heard
     }
     const Duration ttl = std::max({lease.ttl(), absl::Seconds(1), heartbeat_ * 5});
     if (heard != MonoTime() && now - heard < ttl) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("cluster ", name, " follows controller ", followed,
-                       ", which was heard less than ", HumanDuration(ttl), " ago"));
+      return absl::FailedPreconditionError(absl::StrCat("cluster ", name, " follows controller ",
+                                                        followed, ", which was heard less than ",
+                                                        HumanDuration(ttl), " ago"));
     }
   }
   return absl::OkStatus();

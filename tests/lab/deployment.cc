@@ -77,8 +77,6 @@ absl::Status Deployment::InstallController() {
   if (!config.ok()) return config.status();
   if (absl::Status s = host.WriteFile("/etc/hb/controller.yaml", *config); !s.ok()) return s;
   // As a package does it: directories and the event log belong to the controller's user beforehand.
-  if (absl::Status s = host.MakeDirectory("/run/hb", 0755, kControllerUser); !s.ok()) return s;
-  if (absl::Status s = host.RunOk({"/bin/chown", "65534:65534", "/run/hb"}); !s.ok()) return s;
   if (absl::Status s = host.MakeDirectory("/var/lib/hb", 0755, kControllerUser); !s.ok()) return s;
   if (absl::Status s = host.RunOk({"/bin/chown", "65534:65534", "/var/lib/hb"}); !s.ok()) return s;
   return host.WriteFile("/var/log/ha.log", "", 0640, kControllerUser);
@@ -114,6 +112,9 @@ absl::Status Deployment::StartExecutor(std::string_view node) {
 absl::Status Deployment::StartController() {
   Host& host = controller_host();
   const size_t before = host.Output(kControllerName).size();
+  // As tmpfiles.d makes it at each boot.
+  if (absl::Status made = host.MakeDirectory("/run/hb", 0755); !made.ok()) return made;
+  if (absl::Status s = host.RunOk({"/bin/chown", "65534:65534", "/run/hb"}); !s.ok()) return s;
   ProgramOptions options;
   options.user = kControllerUser;
   options.ambient_capabilities = {CAP_NET_RAW};

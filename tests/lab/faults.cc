@@ -137,7 +137,6 @@ absl::Status Lab::PowerOn(std::string_view name) {
   for (const std::vector<std::string>& command : commands) {
     if (absl::Status done = booted.RunOk(command); !done.ok()) return done;
   }
-  if (absl::Status made = booted.MakeDirectory("/run/hb"); !made.ok()) return made;
   // Refused when there is nothing to remove: then that is what was wanted.
   if (absl::Status ran = booted.Run({"tc", "qdisc", "del", "dev", "eth0", "clsact"}).status();
       !ran.ok()) {

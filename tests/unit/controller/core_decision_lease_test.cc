@@ -42,8 +42,8 @@ TEST(DecisionPromiseTest, WhenThePromisesCeaseTheNewEpochGoesAheadAndTheBondIsWa
   world.Run(500 * kMs);
   RunPromised(world, absl::Seconds(5));
   const uint64_t before = world.nodes[kSlave].highest_epoch;
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[kSlave].highest_epoch > before; },
-                             absl::Seconds(3)));
+  ASSERT_TRUE(
+      world.RunUntil([&] { return world.nodes[kSlave].highest_epoch > before; }, absl::Seconds(3)));
   EXPECT_FALSE(world.OrderedActive(kSlave)) << "a standby's order, to end the promises";
   world.Run(absl::Seconds(5));
   EXPECT_FALSE(world.OrderedActive(kSlave)) << "bound still";
@@ -58,8 +58,8 @@ TEST(DecisionPromiseTest, AHolderThatComesBackAfterThatGoesOnUnderTheHigherEpoch
   world.Run(500 * kMs);
   RunPromised(world, absl::Seconds(5));
   const uint64_t before = world.nodes[kSlave].highest_epoch;
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[kSlave].highest_epoch > before; },
-                             absl::Seconds(3)));
+  ASSERT_TRUE(
+      world.RunUntil([&] { return world.nodes[kSlave].highest_epoch > before; }, absl::Seconds(3)));
   world.Heal(kMaster);
   ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(5)));
   EXPECT_EQ(world.nodes[kMaster].epoch, world.nodes[kSlave].highest_epoch);

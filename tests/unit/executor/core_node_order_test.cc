@@ -420,7 +420,8 @@ TEST(NodeEpochTest, StandbyOfANewEpochGivesUpBeforeTheDiskAnswers) {
   const ReportId answered = w.Newest();
   w.disk_answers = false;
   w.Send({Standby(8)});
-  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0", "0 persist web 8"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0",
+                                   "0 persist web 8"));
   EXPECT_FALSE(w.Reported().holding);
   EXPECT_GT(w.Reported().void_before, answered);
   EXPECT_EQ(w.Reported().highest_epoch, 7u);

@@ -1,5 +1,5 @@
-// Promises between nodes (L6), the gate's deadline (L8), others' claims (L9): the executor's core
-// while its controller is silent.
+// Promises between nodes (L6) and the gate's deadline (L8): the executor's core while its
+// controller is silent.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,7 +9,6 @@ namespace hb::executor {
 namespace {
 
 using State = ServiceStatus::State;
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -48,9 +47,8 @@ TEST(NodePromiseTest, HalfALeaseUnrenewedAndThePeersAreAskedFourTimesATtl) {
   w.TakeOver(7, SpecWithPeers(2));
   w.Disconnect();
   w.Run(999 * kMs);
-  EXPECT_THAT(w.LogOf("ask"),
-              ElementsAre("500 ask slave epoch 7", "500 ask third epoch 7", "750 ask slave epoch 7",
-                          "750 ask third epoch 7"));
+  EXPECT_THAT(w.LogOf("ask"), ElementsAre("500 ask slave epoch 7", "500 ask third epoch 7",
+                                          "750 ask slave epoch 7", "750 ask third epoch 7"));
 }
 
 TEST(NodePromiseTest, TheLeaseGoesOnWhileEveryPromiseRuns) {
@@ -412,200 +410,6 @@ TEST(NodeGateTest, WithoutAStandingGateNoLeaseBegins) {
   w.Do({});
   w.Renew();
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
-}
-
-// ---- a restart within the lease ----
-
-class NodeAdoptionTest : public ::testing::Test {
- protected:
-  static std::map<std::string, Record> Records(OnExpiry on_expiry = OnExpiry::kRelease) {
-    Record record;
-    record.epoch = 7;
-    record.controller = kController;
-    record.spec = SpecWithPeers(1, on_expiry);
-    return {{kWeb, record}};
-  }
-  static MonoTime Start() { return MonoTime() + absl::Seconds(1000); }
-  static std::map<IpAddress, GateLease> Gate(Duration left, uint64_t epoch = 7) {
-    return {{MakeVip().address.address, {Start() + left, epoch, absl::Seconds(1)}}};
-  }
-};
-
-TEST_F(NodeAdoptionTest, TheLeaseInTheGateIsTakenUpAndRenewedByTheNextOrder) {
-  World w(Records(), 2, Gate(600 * kMs));
-  w.vips.insert(MakeVip());
-  w.services[kSite] = State::kRunning;
-  w.Do({});
-  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
-  EXPECT_EQ(w.node.epoch(kWeb), 7u);
-  EXPECT_EQ(GateOf(w), Start() + 600 * kMs);
-  w.Run(100 * kMs);
-  w.Connect();
-  EXPECT_TRUE(w.Reported().holding);
-  EXPECT_EQ(w.Reported().epoch, 7u);
-  w.Send({Active(7)}, {SpecWithPeers()});
-  EXPECT_EQ(GateOf(w), w.now + absl::Seconds(1));
-  EXPECT_THAT(w.LogOf("remove"), IsEmpty());
-  EXPECT_THAT(w.LogOf("close"), IsEmpty());
-}
-
-TEST_F(NodeAdoptionTest, ItEndsWhenTheGateDoesOrGoesOnByPromises) {
-  for (const bool promised : {false, true}) {
-    World w(Records(), 2, Gate(600 * kMs));
-    w.vips.insert(MakeVip());
-    w.services[kSite] = State::kRunning;
-    w.Do({});
-    if (promised) w.peers_answer = Yes();
-    w.Run(600 * kMs);
-    EXPECT_EQ(w.node.Holds(kWeb, w.now), promised);
-    EXPECT_EQ(w.Has(), promised);
-  }
-}
-
-TEST_F(NodeAdoptionTest, WhatHasRunOutOrIsNotWholeIsClosedAndRemoved) {
-  struct Case {
-    const char* name;
-    std::map<IpAddress, GateLease> gate;
-  };
-  const Case cases[] = {
-      {"run out", Gate(-1 * kMs)}, {"closed", Gate(-1000 * absl::Seconds(1))},
-      {"no epoch", Gate(500 * kMs, 0)}, {"not there", {}}};
-  for (const Case& c : cases) {
-    World w(Records(), 2, c.gate);
-    w.vips.insert(MakeVip());
-    w.Do({});
-    EXPECT_FALSE(w.node.Holds(kWeb, w.now)) << c.name;
-    EXPECT_EQ(GateOf(w), MonoTime()) << c.name;
-    EXPECT_FALSE(w.Has()) << c.name;
-  }
-}
-
-TEST_F(NodeAdoptionTest, TakingUpIsNotBecomingActiveAndNeedsNoBondToEnd) {
-  auto records = Records();
-  records[kWeb].longest_promise = absl::Seconds(5);
-  World w(records, 2, Gate(600 * kMs));
-  w.vips.insert(MakeVip());
-  w.services[kSite] = State::kRunning;
-  w.Do({});
-  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
-  w.Connect();
-  w.Send({Active(7)}, {SpecWithPeers()});
-  w.RunRenewed(2000 * kMs);
-  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
-}
-
-// ---- whom to follow (L11) ----
-
-TEST(NodeFollowTest, AnotherControllerWaitsForTheLastWordAndTheLastGrantOfTheFirst) {
-  World w;
-  w.TakeOver(7);
-  const MonoTime heard = w.now;
-  EXPECT_TRUE(w.node.CheckController(kController, heard, w.now).ok());
-  const absl::Status refused = w.node.CheckController("another", heard, w.now);
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("holds a lease of controller controller-1"));
-  w.Disconnect();
-  w.Run(1001 * kMs);
-  EXPECT_TRUE(w.node.CheckController("another", heard, w.now).ok());
-  EXPECT_THAT(std::string(w.node.CheckController("another", w.now - 500 * kMs, w.now).message()),
-              HasSubstr("was heard less than 1 s ago"));
-}
-
-// ---- told to stop ----
-
-TEST(NodeLeaveTest, WhatAHolderDoesIsTheControllersToSay) {
-  struct Case {
-    const char* name;
-    OnLeave on_leave;
-    bool exits_at_once;
-    bool holds;
-  };
-  const Case cases[] = {{"keep", OnLeave::kKeep, true, true},
-                        {"wait", OnLeave::kWait, false, true},
-                        {"release", OnLeave::kRelease, true, false}};
-  for (const Case& c : cases) {
-    World w;
-    w.TakeOver(7);
-    Order order = Active(7);
-    order.on_leave = c.on_leave;
-    w.Send({order});
-    w.Log();
-    w.Do(w.node.Leave(w.now));
-    w.ReportIfDue();
-    EXPECT_TRUE(w.Reported().leaving) << c.name;
-    EXPECT_EQ(w.node.MayExit(w.now), c.exits_at_once) << c.name;
-    EXPECT_EQ(w.node.Holds(kWeb, w.now), c.holds) << c.name;
-    EXPECT_EQ(w.Has(), c.holds) << c.name;
-    EXPECT_EQ(w.services[kSite], State::kRunning) << c.name << ": the service is left alone";
-    if (c.exits_at_once) continue;
-    w.RunRenewed(2000 * kMs);
-    EXPECT_FALSE(w.node.MayExit(w.now));
-    w.Send({Standby(7)});
-    EXPECT_TRUE(w.node.MayExit(w.now));
-    EXPECT_FALSE(w.Has());
-  }
-}
-
-TEST(NodeLeaveTest, AHandoverThatDoesNotComeIsWaitedForSoLongAndNoLonger) {
-  World w;
-  w.TakeOver(7);
-  Order order = Active(7);
-  order.on_leave = OnLeave::kWait;
-  w.Send({order});
-  w.Do(w.node.Leave(w.now));
-  w.RunRenewed(Node::kLeaveLimit - 10 * kMs);
-  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
-  w.RunRenewed(60 * kMs);
-  EXPECT_TRUE(w.node.MayExit(w.now));
-  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
-}
-
-TEST(NodeLeaveTest, WithoutAControllerAllStaysAsItIs) {
-  World w;
-  w.TakeOver(7);
-  w.Disconnect();
-  w.Do(w.node.Leave(w.now));
-  EXPECT_TRUE(w.node.MayExit(w.now));
-  EXPECT_TRUE(w.Has());
-  EXPECT_GT(GateOf(w), w.now);
-}
-
-TEST(NodeLeaveTest, NoLeaseBeginsAnyMore) {
-  World w;
-  w.Connect();
-  w.Send({Standby(7)}, {MakeSpec()});
-  w.Do(w.node.Leave(w.now));
-  EXPECT_TRUE(w.node.MayExit(w.now));
-  w.Send({Active(8)});
-  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
-}
-
-// ---- others' claims ----
-
-TEST(NodeConflictTest, AHolderReportsAndAnnouncesItselfAgainOnceASecond) {
-  World w;
-  w.TakeOver(7);
-  w.RunRenewed(10'000 * kMs);
-  w.Log();
-  const Conflict conflict{MakeVip(), "02:00:00:00:00:09"};
-  for (int i = 0; i < 5; ++i) w.Do(w.node.ConflictSeen(conflict, w.now));
-  w.ReportIfDue();
-  EXPECT_EQ(w.Reported().conflicts, 1u);
-  EXPECT_EQ(w.Reported().conflict, "02:00:00:00:00:09 claims 192.168.0.111");
-  EXPECT_THAT(w.LogOf("announce"), ElementsAre("10000 announce 192.168.0.111/24 on eth0"));
-  w.RunRenewed(1000 * kMs);
-  w.Do(w.node.ConflictSeen(conflict, w.now));
-  w.ReportIfDue();
-  EXPECT_EQ(w.Reported().conflicts, 2u);
-}
-
-TEST(NodeConflictTest, ToAStandbyItIsAnothersGoodRight) {
-  World w;
-  w.Connect();
-  w.Send({Standby(7)}, {MakeSpec()});
-  w.Do(w.node.ConflictSeen({MakeVip(), "02:00:00:00:00:09"}, w.now));
-  w.ReportIfDue();
-  EXPECT_EQ(w.Reported().conflicts, 0u);
-  EXPECT_THAT(w.LogOf("announce"), IsEmpty());
 }
 
 }  // namespace

@@ -119,7 +119,9 @@ TEST(NodeSpecTest, NothingIsReportedOfASpecThatHasNotBeenLookedAt) {
 TEST(NodeSpecTest, ObservationOfAnotherSpecIsIgnored) {
   World w;
   w.TakeOver();
-  EXPECT_TRUE(w.node.Observe(kWeb, {{false, false}, {true, true}, {true, true}, true, {}, 0, {}}, w.now).empty());
+  EXPECT_TRUE(
+      w.node.Observe(kWeb, {{false, false}, {true, true}, {true, true}, true, {}, 0, {}}, w.now)
+          .empty());
   EXPECT_TRUE(w.node.Observe("nobody", {}, w.now).empty());
   w.Run(kMs);
   EXPECT_THAT(w.LogOf("add"), IsEmpty());
@@ -133,7 +135,8 @@ TEST(NodeSpecTest, ForgettingGivesUpRemovesAndVoids) {
   forget.answers = answered;
   forget.forget = {kWeb, "nobody"};
   w.SendMessage(forget);
-  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0", "0 persist web 7"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0",
+                                   "0 persist web 7"));
   EXPECT_EQ(w.node.spec(kWeb), nullptr);
   EXPECT_THAT(w.node.clusters(), IsEmpty());
   EXPECT_FALSE(w.Reported().holding);

@@ -39,7 +39,9 @@ TEST(NodeTest, TakesOverWithTheServiceFirstThenTheVipThenAnnouncements) {
   w.Run(50 * kMs);
   EXPECT_THAT(w.Log(), IsEmpty());
   w.SetService(State::kRunning);
-  EXPECT_THAT(w.Log(), ElementsAre("50 add 192.168.0.111/24 on eth0 for 2s", "50 open 192.168.0.111", "50 announce 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(),
+              ElementsAre("50 add 192.168.0.111/24 on eth0 for 2s", "50 open 192.168.0.111",
+                          "50 announce 192.168.0.111/24 on eth0"));
   EXPECT_TRUE(w.Reported().seen.vip_present[0]);
 }
 
@@ -82,7 +84,8 @@ TEST(NodeTest, GivesUpTheVipBeforeItStopsTheService) {
   w.Log();
   const ReportId answered = w.Newest();
   w.Send({Standby(7)});
-  EXPECT_THAT(w.Log(), ElementsAre("400 close 192.168.0.111", "400 remove 192.168.0.111/24 on eth0", "400 stop website"));
+  EXPECT_THAT(w.Log(), ElementsAre("400 close 192.168.0.111", "400 remove 192.168.0.111/24 on eth0",
+                                   "400 stop website"));
   EXPECT_FALSE(w.Reported().holding);
   EXPECT_GT(w.Reported().void_before, answered) << "the proof that nothing on its way counts";
   EXPECT_LE(w.Reported().void_before, w.Newest());
@@ -166,7 +169,9 @@ TEST(NodeTest, AddsNoVipToADeadLink) {
   w.Run(500 * kMs);
   EXPECT_THAT(w.LogOf("add"), IsEmpty());
   w.SetLink("eth0", true);
-  EXPECT_THAT(w.Log(), ElementsAre("500 add 192.168.0.111/24 on eth0 for 2s", "500 open 192.168.0.111", "500 announce 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(),
+              ElementsAre("500 add 192.168.0.111/24 on eth0 for 2s", "500 open 192.168.0.111",
+                          "500 announce 192.168.0.111/24 on eth0"));
 }
 
 TEST(NodeTest, OneDeadLinkDoesNotSilenceTheOtherVip) {
@@ -174,7 +179,9 @@ TEST(NodeTest, OneDeadLinkDoesNotSilenceTheOtherVip) {
   w.dead_links.insert("eth1");
   w.Connect();
   w.Send({Active(7)}, {TwoVips()});
-  EXPECT_THAT(w.Log(), ElementsAre("0 persist web 7", "0 start website #1", "0 add 192.168.0.111/24 on eth0 for 2s", "0 open 192.168.0.111", "0 open 192.168.0.112", "0 announce 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 persist web 7", "0 start website #1",
+                                   "0 add 192.168.0.111/24 on eth0 for 2s", "0 open 192.168.0.111",
+                                   "0 open 192.168.0.112", "0 announce 192.168.0.111/24 on eth0"));
   w.Run(50 * kMs);
   w.Log();
   w.SetLink("eth1", true);
@@ -201,7 +208,10 @@ TEST(NodeTest, FailingAddIsRetriedEveryQuarterSecondHoweverOftenOrdersCome) {
                                           "1000 add 192.168.0.111/24 on eth0 for 2s"));
   w.adding_fails = false;
   w.RunRenewed(200 * kMs);
-  EXPECT_THAT(w.Log(), ElementsAre("1250 add 192.168.0.111/24 on eth0 for 2s", "1250 open 192.168.0.111", "1250 announce 192.168.0.111/24 on eth0", "1270 announce 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(w.Log(),
+              ElementsAre("1250 add 192.168.0.111/24 on eth0 for 2s", "1250 open 192.168.0.111",
+                          "1250 announce 192.168.0.111/24 on eth0",
+                          "1270 announce 192.168.0.111/24 on eth0"));
 }
 
 TEST(NodeTest, ServiceThatDiesBeforeTheVipIsUpKeepsItDown) {
@@ -269,7 +279,8 @@ TEST(NodeTest, SharedServiceIsStoppedOnlyWhenNoClusterWantsIt) {
   w.Send({Standby(7)});
   EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.111", "0 remove 192.168.0.111/24 on eth0"));
   w.Send({Standby(7, "api")});
-  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.112", "0 remove 192.168.0.112/24 on eth1", "0 stop website"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.112", "0 remove 192.168.0.112/24 on eth1",
+                                   "0 stop website"));
 }
 
 TEST(NodeTest, SharedServiceIsStoppedWhenTheClusterThatWantedItIsForgotten) {
@@ -284,7 +295,8 @@ TEST(NodeTest, SharedServiceIsStoppedWhenTheClusterThatWantedItIsForgotten) {
   forget.forget = {"api"};
   w.SendMessage(forget);
   w.Run(kMs);
-  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.112", "0 remove 192.168.0.112/24 on eth1", "0 persist api 7", "0 stop website"));
+  EXPECT_THAT(w.Log(), ElementsAre("0 close 192.168.0.112", "0 remove 192.168.0.112/24 on eth1",
+                                   "0 persist api 7", "0 stop website"));
 }
 
 TEST(NodeTest, ServiceIsLeftAloneWithoutAStandingOrder) {

@@ -261,8 +261,8 @@ void World::Perform(const Act& act, Acts& next) {
   } else if (const auto* question = std::get_if<AskPromise>(&act)) {
     Line(absl::StrCat("ask ", question->peer.name, " epoch ", question->epoch));
     if (peers_answer) {
-      Append(next, node.PromiseAnswered(question->cluster, question->peer.name, *peers_answer, now,
-                                        now));
+      Append(next,
+             node.PromiseAnswered(question->cluster, question->peer.name, *peers_answer, now, now));
     }
   } else if (const auto* answer = std::get_if<AnswerPromise>(&act)) {
     Line(answer->given ? "promise given" : absl::StrCat("promise refused: ", answer->refusal));

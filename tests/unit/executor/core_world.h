@@ -72,7 +72,8 @@ class World {
   void DropVip(const Vip& vip);
   void SetLink(const std::string& interface, bool usable);
   void WitnessAnswers(MonoTime asked, const std::string& cluster = kWeb);
-  // Another node asks for a promise; the answer is in `promise_answers`, by the number that is returned.
+  // Another node asks for a promise; the answer is in `promise_answers`, by the number that is
+  // returned.
   uint64_t AskedToPromise(uint64_t epoch, Duration d = absl::Seconds(1),
                           const std::string& cluster = kWeb);
   void PromiseAnswers(const std::string& peer, const PromiseReply& reply, MonoTime asked,
@@ -110,7 +111,7 @@ class World {
   FirewallRules rules;
 
   bool disk_answers = true;
-  bool starts_at_once = true;     // false: a service stays in kStarting
+  bool starts_at_once = true;  // false: a service stays in kStarting
   bool adding_fails = false;
   bool removing_fails = false;
   bool witness_answers = false;  // at once

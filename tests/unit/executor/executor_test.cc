@@ -25,7 +25,9 @@ TEST_F(ExecutorTest, TakesOverServiceFirstThenAddressThenAnnouncements) {
   EXPECT_THAT(journal_, ElementsAre("guard 192.168.0.111", "firewall none", "start website"));
   website_->Become(State::kRunning);
   Pump();
-  EXPECT_THAT(journal_, ElementsAre("guard 192.168.0.111", "firewall none", "start website", "add 192.168.0.111/24 on eth0", "open 192.168.0.111", "announce 192.168.0.111/24 on eth0"));
+  EXPECT_THAT(journal_, ElementsAre("guard 192.168.0.111", "firewall none", "start website",
+                                    "add 192.168.0.111/24 on eth0", "open 192.168.0.111",
+                                    "announce 192.168.0.111/24 on eth0"));
   EXPECT_EQ(host_.valid_for(TestVip()), absl::Seconds(2));
   EXPECT_TRUE(Last().holding);
   EXPECT_EQ(Last().epoch, 7);
@@ -40,7 +42,8 @@ TEST_F(ExecutorTest, GivesUpTheAddressBeforeItStopsTheService) {
   TakeOver();
   journal_.clear();
   Tell({}, {WebOrder(false)});
-  EXPECT_THAT(journal_, ElementsAre("close 192.168.0.111", "remove 192.168.0.111/24 on eth0", "stop website"));
+  EXPECT_THAT(journal_, ElementsAre("close 192.168.0.111", "remove 192.168.0.111/24 on eth0",
+                                    "stop website"));
   EXPECT_FALSE(Last().holding);
   EXPECT_EQ(Last().void_before.incarnation, 3);
   EXPECT_EQ(status_, "web: standby");

@@ -149,7 +149,8 @@ TEST_F(StateTest, AFailedWriteLeavesTheOldContents) {
   EXPECT_EQ(Read("clusters"), before);
   EXPECT_EQ(state->records().at("web").epoch, 7);
   std::filesystem::remove(directory_ + "/clusters.new");
-  EXPECT_TRUE(state->StoreRecord("web", {.epoch = 8}).ok()) << "the lower epoch was not taken for stored";
+  EXPECT_TRUE(state->StoreRecord("web", {.epoch = 8}).ok())
+      << "the lower epoch was not taken for stored";
   EXPECT_NE(Read("clusters"), before);
 }
 
@@ -177,14 +178,15 @@ TEST_F(StateTest, ADamagedFileIsAnErrorThatNamesItAndTheRemedy) {
        "check sum"},
       {"zeros", "clusters", [](const std::string& text) { return std::string(text.size(), '\0'); },
        "does not begin with"},
-      {"another file's", "clusters", [](const std::string&) { return Sealed("vips", "web epoch=7\n"); },
-       "does not begin with"},
-      {"no number", "clusters", [](const std::string&) { return Sealed("clusters", "web epoch=x\n"); },
-       "web epoch=x"},
-      {"twice", "clusters", [](const std::string&) { return Sealed("clusters", "web epoch=7\nweb epoch=8\n"); },
+      {"another file's", "clusters",
+       [](const std::string&) { return Sealed("vips", "web epoch=7\n"); }, "does not begin with"},
+      {"no number", "clusters",
+       [](const std::string&) { return Sealed("clusters", "web epoch=x\n"); }, "web epoch=x"},
+      {"twice", "clusters",
+       [](const std::string&) { return Sealed("clusters", "web epoch=7\nweb epoch=8\n"); },
        "web epoch=8"},
-      {"too many words", "clusters", [](const std::string&) { return Sealed("clusters", "web epoch=7 8\n"); },
-       "web epoch=7 8"},
+      {"too many words", "clusters",
+       [](const std::string&) { return Sealed("clusters", "web epoch=7 8\n"); }, "web epoch=7 8"},
       {"counter emptied", "incarnation", [](const std::string&) { return std::string(); },
        "it is empty"},
       {"counter zero", "incarnation",
