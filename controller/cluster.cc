@@ -40,10 +40,16 @@ void Cluster::Start() {
                                                    MakeHttpOptions(config_, i),
                                                    std::move(listener)));
   }
-  if (decision_.model().on_expiry == OnExpiry::kWitness) {
-    witness_ = std::make_unique<Witness>(loop_, icmp_, config_.witness().address(),
-                                         decision_.model().witness_interval, decision_.model().ttl,
-                                         [this](bool good) { Step(WitnessSeen{good}); });
+  if (decision_.NeedsWitness()) {
+    // A holder that works by an older configuration asks what that named: most often the gateway.
+    const bool named = config_.witness().has_address();
+    const Duration interval =
+        named ? decision_.model().witness_interval : decision_.model().heartbeat;
+    witness_ =
+        std::make_unique<Witness>(loop_, icmp_, named ? config_.witness().address() : "gateway",
+                                  interval, [this, interval](bool good) {
+                                    Step(WitnessSeen{good, WaitNow() - interval});
+                                  });
   }
   Step(TimePassed{});
 }

@@ -68,7 +68,14 @@ absl::StatusOr<std::unique_ptr<Cluster>> Controller::MakeCluster(const v1::Clust
   Duration longest = kMaxTtl;
   if (*stored) {
     persistent = FromStored(**stored);
-    if ((*stored)->longest_ttl > absl::ZeroDuration()) longest = (*stored)->longest_ttl;
+    // A record that is older than the config (a restored backup) says little.
+    if ((*stored)->longest_ttl >= ttl) longest = (*stored)->longest_ttl;
+  } else if (const Cluster* const before = OwnerOfVips(config)) {
+    // Renamed: whoever held goes on being waited for.
+    const Persistent& known = before->decision().persistent();
+    persistent.holder = known.holder;
+    persistent.terms_policy = known.terms_policy;
+    persistent.terms_members = known.terms_members;
   }
   Widen(model, &persistent);
   // On disk before the first order by it (L5, L3, L7).
@@ -82,7 +89,33 @@ absl::StatusOr<std::unique_ptr<Cluster>> Controller::MakeCluster(const v1::Clust
                                    WaitNow() + WithClockMargin(longest), this);
 }
 
+const Cluster* Controller::OwnerOfVips(const v1::ClusterConfig& config) const {
+  for (const auto& cluster : clusters_) {
+    if (cluster->name() == config.name()) continue;
+    for (const v1::VipConfig& theirs : cluster->config().vips()) {
+      for (const v1::VipConfig& ours : config.vips()) {
+        const absl::StatusOr<IpPrefix> a = IpPrefix::Parse(theirs.address());
+        const absl::StatusOr<IpPrefix> b = IpPrefix::Parse(ours.address());
+        if (a.ok() && b.ok() && a->address == b->address) return cluster.get();
+      }
+    }
+  }
+  return nullptr;
+}
+
+absl::Status Controller::CheckMovedVips(const v1::ControllerConfig& config) const {
+  for (const v1::ClusterConfig& cluster : config.clusters()) {
+    const Cluster* const owner = OwnerOfVips(cluster);
+    if (owner == nullptr || Find(cluster.name()) == nullptr) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "cluster ", cluster.name(), ": one of its VIPs belongs to cluster ", owner->name(),
+        " until now; take it out there first and reload, then add it here and reload again"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Controller::Configure(const v1::ControllerConfig& config) {
+  if (absl::Status status = CheckMovedVips(config); !status.ok()) return status;
   // The worker must not use the store meanwhile; at a reload this waits for it.
   absl::Mutex mutex;
   bool idle = false;

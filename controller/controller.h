@@ -96,6 +96,9 @@ class Controller : public Cluster::Owner {
   void Flush(Node& node, bool answer);
   std::vector<Membership> MembershipsOf(const std::string& node) const;
   absl::StatusOr<std::unique_ptr<Cluster>> MakeCluster(const v1::ClusterConfig& config);
+  // The cluster under another name that has one of these VIPs now; null: none.
+  const Cluster* OwnerOfVips(const v1::ClusterConfig& config) const;
+  absl::Status CheckMovedVips(const v1::ControllerConfig& config) const;
   void SyncNodes(const v1::ControllerConfig& config);
   void Dial(Node& node, Duration silence);
   void TryReserve(const std::string& name, uint64_t at_least);

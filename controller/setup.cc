@@ -181,6 +181,8 @@ NodeReport ReadReport(const v1::ClusterReport& report, uint64_t revision) {
   out.service_detail = report.service().detail();
   out.start_attempt = report.service().start_attempt();
   out.follows = report.follows();
+  out.followed_other = report.followed_other();
+  out.spec_stored = report.spec_stored();
   out.bound = report.bound();
   out.promises = report.promises();
   out.leaving = report.leaving();

@@ -61,6 +61,8 @@ MonoTime Executor::Tick() {
 // ---- what an earlier process left ----
 
 absl::Status Executor::Start() {
+  // The one that is followed is given its time to come back.
+  heard_ = now_();
   const std::map<IpAddress, GateLease> gates = host_->Gates();
   gate_obstacles_ = host_->CheckGate();
   Acts later;

@@ -52,7 +52,9 @@ void Executor::WriteRecord(const std::string& cluster) {
 
 void Executor::OnRecordWritten(const std::string& cluster, const Record& record,
                                const absl::Status& outcome) {
-  Outcome(cluster, "writing the cluster's record", outcome, Failures::Kind::kObstacle);
+  // It keeps the node from taking over, not from going on.
+  Outcome(cluster, "writing the cluster's record", outcome,
+          node_.Holds(cluster, now_()) ? Failures::Kind::kLogOnly : Failures::Kind::kObstacle);
   PendingRecord& pending = pending_records_[cluster];
   pending.under_way = false;
   if (!outcome.ok()) {

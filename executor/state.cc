@@ -276,10 +276,10 @@ absl::Status StateDirectory::StoreRecord(const std::string& cluster, const Recor
   const auto it = records_.find(cluster);
   if (it != records_.end()) {
     if (it->second == record) return absl::OkStatus();
-    if (record.epoch < it->second.epoch || record.longest_promise < it->second.longest_promise) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("cluster ", cluster, ": epoch ", record.epoch, " or its promise is below ",
-                       "what is stored already (epoch ", it->second.epoch, ")"));
+    if (record.epoch < it->second.epoch) {
+      return absl::FailedPreconditionError(absl::StrCat("cluster ", cluster, ": epoch ",
+                                                        record.epoch, " is below the stored one, ",
+                                                        it->second.epoch));
     }
   }
   std::map<std::string, Record> next = records_;

@@ -38,7 +38,7 @@ class StateDirectory {
   const std::set<Vip>& vips() const { return vips_; }
 
   // Ok: on disk, also after a power failure. Otherwise the old contents stand. A record whose epoch
-  // or promise is below the stored one is refused (FailedPrecondition). They block; one thread at a
+  // is below the stored one is refused (FailedPrecondition). They block; one thread at a
   // time.
   [[nodiscard]] absl::Status StoreRecord(const std::string& cluster, const Record& record);
   [[nodiscard]] absl::Status StoreVips(const std::set<Vip>& vips);

@@ -290,6 +290,8 @@ void ClusterToWire(const ClusterReport& report, v1::ClusterReport* wire) {
   wire->set_refusal(Clean(report.refusal));
   wire->set_beyond_lease(report.beyond_lease);
   wire->set_follows(report.follows);
+  wire->set_followed_other(report.followed_other);
+  wire->set_spec_stored(report.spec_stored);
   wire->set_bound(report.bound);
   wire->set_promises(report.promises);
   wire->set_leaving(report.leaving);

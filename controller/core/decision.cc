@@ -134,6 +134,19 @@ void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
   // A node that could not hold, its cable pulled perhaps, may be the one that this controller
   // itself sits on.
   if (node.report && !node.report->obstacles.empty() && report.obstacles.empty()) DoubtSilence();
+  const bool mine = active_ && !Silent(*active_) && nodes_[*active_].report->follows;
+  if (first && report.followed_other && stored_.established && !mine) {
+    // Somebody else has led it meanwhile, and may lead others: grants nothing before all follow.
+    Say(Severity::kWarning, "followed_other", i,
+        absl::StrCat(Name(i), " has followed another controller: taking stock of the nodes again"));
+    stored_.established = false;
+    actions_.push_back(Save{stored_});
+    if (move_) AbandonMove("a node has followed another controller");
+    active_.reset();
+    adopting_ = true;
+    adopt_until_ = std::max(adopt_until_, now_ + WithClockMargin(kMaxTtl));
+    book_.AssumeGrantsUntil(adopt_until_);
+  }
   node.report = report;
   node.start_attempt = std::max(node.start_attempt, report.start_attempt);
   if (report.service == ServiceState::kRunning && before != ServiceState::kRunning) {
@@ -170,6 +183,7 @@ void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
 }
 
 void Decision::Take(const WitnessSeen& input) {
+  if (input.good) witness_asked_ = std::max(witness_asked_, input.asked);
   if (!std::exchange(witness_seen_, input.good) && input.good) DoubtSilence();
 }
 
@@ -187,6 +201,8 @@ void Decision::Take(const EpochStored& input) {
   if (input.epoch <= stored_.epoch) return;
   if (std::exchange(raise_epoch_, false)) {
     stored_.epoch = input.epoch;
+    // A move that waits for one as well asks again, for a higher one.
+    if (move_ && !move_->epoch) move_->epoch_asked = false;
     return;
   }
   if (move_ && move_->epoch_asked) move_->epoch = input.epoch;

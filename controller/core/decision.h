@@ -71,6 +71,8 @@ class Decision {
   NodeView View(NodeIndex i) const;
   std::optional<NodeIndex> active() const { return active_; }
   const Persistent& persistent() const { return stored_; }
+  // Whether it has to be told what the witness answers.
+  bool NeedsWitness() const { return Policy() == OnExpiry::kWitness; }
   bool moving() const { return move_.has_value(); }
   // The active node holds, and it and its service are well.
   bool Serving() const;
@@ -101,6 +103,7 @@ class Decision {
     MonoTime next_attempt;
     MonoTime running_since = MonoTime::Infinite();
     bool suspect = false;
+    MonoTime suspect_since;
     // Verdict.
     Verdict verdict = Verdict::kUnknown;
     std::string reason = "Nothing is known yet";
@@ -177,8 +180,11 @@ class Decision {
   void AbandonMove(const std::string& why);
   MonoTime ClearAt(NodeIndex i) const;
   bool OthersClear(NodeIndex to);
-  // Mere silence proves nothing now (L7).
-  bool WitnessMissing() const;
+  // The node's mere silence proves nothing now (L7): the witness has answered nothing that was
+  // asked after its last report.
+  bool WitnessMissing(NodeIndex i) const;
+  // The last holder is one of the cluster's nodes, or there was none.
+  bool HolderIsMember() const;
   // The policy that a holder may work by: witness if the present or the confirmed one is.
   OnExpiry Policy() const;
   // The other nodes have promised the silent `holder` to stay away, a moment ago: it lives (L6).
@@ -220,6 +226,7 @@ class Decision {
   std::optional<NodeIndex> active_;
   std::optional<Move> move_;
   bool witness_seen_ = true;  // until a question stays unanswered
+  MonoTime witness_asked_;    // the newest question that was answered
   std::deque<MonoTime> moves_;
   std::string stuck_;  // why nothing is done although something is wrong; said once
   MonoTime next_failback_;

@@ -13,6 +13,9 @@ namespace {
 // A failed start is forgotten once the service has run for so long.
 constexpr Duration kBackoffForgiven = absl::Seconds(10);
 
+// A node whose service failed is no candidate for so long, unless nobody serves.
+constexpr Duration kSuspectFor = absl::Minutes(1);
+
 bool IsBad(Verdict verdict) { return verdict != Verdict::kHealthy && verdict != Verdict::kUnknown; }
 
 const char* EventType(Verdict verdict) {
@@ -110,6 +113,10 @@ void Decision::UpdateVerdict(NodeIndex i) {
     return;
   }
   if (node.well_since == MonoTime::Infinite()) node.well_since = now_;
+  // It may be tried again where nothing else is left.
+  if (node.suspect && !node.runs_service && now_ - node.suspect_since > kSuspectFor) {
+    node.suspect = false;
+  }
   const bool proven = Acted(i) && node.report->service == ServiceState::kRunning &&
                       (!model_.http || (node.page_expected && node.http.up()));
   if (!proven) return;
@@ -128,6 +135,7 @@ void Decision::ChangeVerdict(NodeIndex i, Verdict verdict, const Evidence& evide
   switch (verdict) {
     case Verdict::kServiceDown:
       node.suspect = true;
+      node.suspect_since = now_;
       if (node.http.down()) since = node.http.failing_since();
       detail = evidence.service_expected && evidence.service != ServiceState::kRunning
                    ? node.report->service_detail

@@ -28,7 +28,7 @@ void Decision::Consider() {
   if (active_) {
     ConsiderFailover(*active_);
     if (!move_ && stuck_.empty()) ConsiderFailback(*active_);
-  } else if (const std::optional<NodeIndex> held = KeptByPromises()) {
+  } else if (const std::optional<NodeIndex> held = KeptByPromises(); held && HolderIsMember()) {
     stuck_ = absl::StrCat("A node that is out of reach here goes on by ", Name(*held),
                           "'s promise to stay away");
   } else if (stored_.paused) {
@@ -54,7 +54,10 @@ void Decision::ConsiderFailover(NodeIndex a) {
   Fitness needed = Fitness::kPresumed;
   switch (active.verdict) {
     case Verdict::kServiceDown:
+      break;
     case Verdict::kUnable:
+      // Nobody serves.
+      if (!active.report->holding || !active.report->vips_present) needed = Fitness::kSuspect;
       break;
     case Verdict::kNodeDown:
       // A live host whose service failed once is still better than a dead host.
@@ -75,7 +78,7 @@ void Decision::ConsiderFailover(NodeIndex a) {
     stuck_ = absl::StrCat(active.reason, ", but the cluster is paused");
     return;
   }
-  if (Silent(a) && WitnessMissing()) {
+  if (Silent(a) && WitnessMissing(a)) {
     stuck_ = absl::StrCat(active.reason,
                           ", but the witness does not answer here either: it may be this "
                           "controller that is cut off");
@@ -243,19 +246,6 @@ void Decision::AdvancePreparing() {
 void Decision::AdvanceReleasing() {
   Move& move = *move_;
   if (FitnessOf(move.to) == Fitness::kNo) return AbandonMove(nodes_[move.to].reason);
-  if (move.from && !move.release_ordered) {
-    const NodeState& from = nodes_[*move.from];
-    if (Silent(*move.from)) {
-      if (IsPlanned(move.cause) && !move.forced) return AbandonMove(from.reason);
-      if (from.verdict == Verdict::kPathDown) return AbandonMove(from.reason);
-    } else if (IsPlanned(move.cause) || from.verdict == Verdict::kServiceDown ||
-               from.verdict == Verdict::kUnable) {
-      move.release_ordered = true;
-      if (move.command) Tell(*move.command, absl::StrCat("releasing ", Name(*move.from)));
-    } else {
-      return AbandonMove(absl::StrCat(Name(*move.from), " came back before its lease ran out"));
-    }
-  }
   if (!move.epoch_asked) {
     uint64_t highest = stored_.epoch;
     for (const NodeState& node : nodes_) {
@@ -263,6 +253,21 @@ void Decision::AdvanceReleasing() {
     }
     move.epoch_asked = true;
     actions_.push_back(ReserveEpoch{highest + 1});
+  }
+  if (move.from && !move.release_ordered) {
+    const NodeState& from = nodes_[*move.from];
+    if (Silent(*move.from)) {
+      if (IsPlanned(move.cause) && !move.forced) return AbandonMove(from.reason);
+      if (from.verdict == Verdict::kPathDown && !move.forced) return AbandonMove(from.reason);
+    } else if (IsPlanned(move.cause) || from.verdict == Verdict::kServiceDown ||
+               from.verdict == Verdict::kUnable) {
+      // Nothing is taken from a holder that serves before the next can be made active.
+      if (!move.epoch && from.verdict != Verdict::kServiceDown) return;
+      move.release_ordered = true;
+      if (move.command) Tell(*move.command, absl::StrCat("releasing ", Name(*move.from)));
+    } else {
+      return AbandonMove(absl::StrCat(Name(*move.from), " came back before its lease ran out"));
+    }
   }
   if (!move.epoch) return;
   const bool bound = nodes_[move.to].report->bound && !move.forced;
@@ -303,7 +308,7 @@ bool Decision::OthersClear(NodeIndex to) {
     // It says so itself; or it may be this controller that is cut off, and the witness keeps the
     // holder.
     const bool holds = !Silent(i) && nodes_[i].report->holding;
-    const bool kept = Silent(i) && book_.End(i) != MonoTime() && WitnessMissing();
+    const bool kept = Silent(i) && book_.End(i) != MonoTime() && WitnessMissing(i);
     const bool outstanding = now_ < ClearAt(i);
     if (outstanding && !holds) WakeAt(ClearAt(i));
     if (holds || outstanding || kept) clear = false;
@@ -319,13 +324,17 @@ bool Decision::MayBeReplacedBy(NodeIndex to) const {
   if (members.empty() || named(model_.nodes[to].name)) return true;
   // The last holder's spec does not name it: it has promised that holder nothing, and time proves
   // nothing (L3).
-  bool holder_is_member = stored_.holder.empty();
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (model_.nodes[i].name == stored_.holder) holder_is_member = true;
     const bool never = book_.End(i) == MonoTime();
     if (i != to && !never && !book_.ReleaseProven(i, nodes_[i].report)) return false;
   }
-  return holder_is_member;
+  return HolderIsMember();
+}
+
+bool Decision::HolderIsMember() const {
+  return stored_.holder.empty() ||
+         std::any_of(model_.nodes.begin(), model_.nodes.end(),
+                     [this](const NodeModel& node) { return node.name == stored_.holder; });
 }
 
 OnExpiry Decision::Policy() const {
@@ -334,7 +343,10 @@ OnExpiry Decision::Policy() const {
   return witness ? OnExpiry::kWitness : std::max(model_.on_expiry, stored_.terms_policy);
 }
 
-bool Decision::WitnessMissing() const { return Policy() == OnExpiry::kWitness && !witness_seen_; }
+bool Decision::WitnessMissing(NodeIndex i) const {
+  if (Policy() != OnExpiry::kWitness) return false;
+  return !witness_seen_ || witness_asked_ <= nodes_[i].last_report;
+}
 
 void Decision::Activate() {
   Move& move = *move_;

@@ -27,11 +27,12 @@ void Decision::ConfirmTerms() {
   if (stored_.terms_policy == model_.on_expiry && stored_.terms_members == members) return;
   if (active_) {
     const NodeState& node = nodes_[*active_];
-    if (Silent(*active_) || !node.report->knows_spec || !node.report->holding ||
+    if (Silent(*active_) || !node.report->spec_stored || !node.report->holding ||
         node.report->epoch != stored_.epoch) {
       return;
     }
   } else {
+    if (!HolderIsMember()) return;
     for (NodeIndex i = 0; i < nodes_.size(); ++i) {
       const bool outstanding = now_ < book_.End(i) && !book_.ReleaseProven(i, nodes_[i].report);
       if (Silent(i) || nodes_[i].report->holding || outstanding) return;
@@ -44,7 +45,8 @@ void Decision::ConfirmTerms() {
 
 void Decision::TryAdopt() {
   std::optional<NodeIndex> holder;
-  bool all_seen = true;
+  // One that is no member any more says nothing, and may hold still.
+  bool all_seen = HolderIsMember();
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     if (Silent(i)) {
       all_seen = false;

@@ -76,6 +76,8 @@ struct NodeReport {
   uint64_t start_attempt = 0;
   std::vector<std::string> obstacles;  // refusals included
   bool follows = false;                // this controller, on its disk
+  bool followed_other = false;         // another one until now
+  bool spec_stored = false;            // on its disk, too
   bool bound = false;                  // by a promise: it can't become active yet
   uint64_t promises = 0;               // given since its executor started
   bool leaving = false;                // its executor was told to stop
@@ -104,8 +106,10 @@ struct ReportSeen {
   ReportId id;
   std::optional<NodeReport> report;
 };
+// Each answer, and each question that stays unanswered. `asked`: not after the question.
 struct WitnessSeen {
   bool good;
+  MonoTime asked;
 };
 struct EpochStored {
   uint64_t epoch;

@@ -1,5 +1,6 @@
 #include "controller/probe/witness.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/boot_clock.h"
@@ -8,32 +9,29 @@
 namespace hb::controller {
 
 Witness::Witness(EventLoop* loop, IcmpProber* prober, std::string address, Duration interval,
-                 Duration patience, std::function<void(bool)> changed)
+                 std::function<void(bool)> answered)
     : loop_(loop),
       prober_(prober),
       address_(std::move(address)),
       interval_(interval),
-      patience_(patience),
-      changed_(std::move(changed)),
-      last_good_(BootNow()) {
+      answered_(std::move(answered)) {
   Ask();
 }
 
 void Witness::Ask() {
-  const MonoTime now = BootNow();
-  timer_ = loop_->At(now + interval_, [this] { Ask(); });
+  timer_ = loop_->At(BootNow() + interval_, [this] { Ask(); });
   // The default route may change while we run.
   const absl::StatusOr<IpAddress> address =
       address_ == "gateway" ? DefaultGateway() : IpAddress::Parse(address_);
-  if (!address.ok()) return Answered(now, false);
-  ping_ = prober_->Start(*address, interval_,
-                         [this, now](const ProbeResult& result) { Answered(now, result.good); });
+  if (!address.ok()) return Answered(false);
+  // Its answer, or that there is none, is known before the next question is asked.
+  ping_ = prober_->Start(*address, interval_ * 9 / 10,
+                         [this](const ProbeResult& result) { Answered(result.good); });
 }
 
-void Witness::Answered(MonoTime asked, bool good) {
-  if (good) last_good_ = asked;
-  const bool seen = good || BootNow() - last_good_ <= patience_;
-  if (std::exchange(seen_, seen) != seen) changed_(seen);
+void Witness::Answered(bool good) {
+  unanswered_ = good ? 0 : std::min(unanswered_ + 1, kPatience);
+  if (good || unanswered_ >= kPatience) answered_(good);
 }
 
 }  // namespace hb::controller

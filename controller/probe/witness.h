@@ -14,24 +14,23 @@ namespace hb::controller {
 
 class Witness {
  public:
-  // Asks `address` ("gateway" or an IP address) every `interval`. `changed(true)` at the first
-  // answer after none was had, `changed(false)` when the last answered question is more than
-  // `patience` old.
+  // Asks `address` ("gateway" or an IP address) every `interval`. `answered(true)` at each answer,
+  // of a question that was asked at most one interval before; `answered(false)` at each question
+  // that stays unanswered, once kPatience of them have.
+  static constexpr int kPatience = 3;
   Witness(EventLoop* loop, IcmpProber* prober, std::string address, Duration interval,
-          Duration patience, std::function<void(bool)> changed);
+          std::function<void(bool)> answered);
 
  private:
   void Ask();
-  void Answered(MonoTime asked, bool good);
+  void Answered(bool good);
 
   EventLoop* const loop_;
   IcmpProber* const prober_;
   const std::string address_;
   const Duration interval_;
-  const Duration patience_;
-  const std::function<void(bool)> changed_;
-  bool seen_ = true;
-  MonoTime last_good_;
+  const std::function<void(bool)> answered_;
+  int unanswered_ = 0;
   EventLoop::Handle timer_;
   IcmpProber::PingHandle ping_;
 };

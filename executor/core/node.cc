@@ -104,6 +104,11 @@ void Node::AdoptSpec(const Spec& spec, MonoTime now, Acts& acts) {
   cluster.seen.vip_present.assign(spec.vips.size(), false);
   cluster.seen.link_usable.assign(spec.vips.size(), false);
   cluster.seen.gate_closed.assign(spec.vips.size(), false);
+  // An address that this node has promised to stay away from is not taken on the way.
+  if (cluster.lease.taken() && wait_now_ < BondEnd(spec.vips)) {
+    GiveUp(cluster, "a new address of the cluster is promised to another node", now, acts);
+  }
+  CheckBond(spec.cluster, cluster, now, acts);
   // The entry precedes the address.
   for (const Vip& vip : spec.vips) {
     acts.push_back(SetGate{spec.cluster, vip.address.address, cluster.gate});
@@ -212,7 +217,8 @@ bool Node::TakeLease(Cluster& cluster, ReportId answers, MonoTime now, Acts& act
         cluster.lease.Take({cluster.standing->epoch, answers, *stamp, cluster.standing->ttl}, now);
   }
   // An order that crossed a release on its way is nobody's fault: the next one comes.
-  const std::string refusal = absl::IsAborted(status) ? "" : std::string(status.message());
+  // Nor is one that a holder gets too late: it has the lease of an earlier one.
+  const std::string refusal = held || absl::IsAborted(status) ? "" : std::string(status.message());
   if (cluster.lease_refusal != refusal) changed_ = true;
   cluster.lease_refusal = refusal;
   if (!status.ok()) return false;
@@ -393,7 +399,7 @@ Acts Node::Advance(MonoTime now) {
   Acts acts;
   for (auto& [name, cluster] : clusters_) {
     CheckExpiry(cluster, now, acts);
-    CheckBond(cluster, now);
+    CheckBond(name, cluster, now, acts);
     AdvanceLeaving(cluster, now, acts);
     KeepUp(cluster, now, acts);
     if (now >= cluster.next_retry) Work(cluster, now, acts);
@@ -408,7 +414,8 @@ MonoTime Node::NextDeadline(bool with_report) const {
         std::min({next, cluster.next_witness, cluster.next_refresh, cluster.next_announce,
                   cluster.next_retry, cluster.next_promise, cluster.next_bond, cluster.next_gate});
     if (!cluster.lease.taken()) continue;
-    if (leaving_ && cluster.standing) next = std::min(next, leave_by_);
+    const bool waits = cluster.standing && cluster.standing->on_leave == OnLeave::kWait;
+    if (leaving_ && waits) next = std::min(next, leave_by_);
     next = std::min(next, cluster.lease.Until());
     if (!cluster.beyond) next = std::min(next, cluster.lease.end());
   }

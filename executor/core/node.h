@@ -88,12 +88,14 @@ struct ClusterReport {
   std::vector<std::string> vips;
   Observation seen;
   std::string refusal;
-  bool follows = false;    // the controller of this stream is the one on disk
-  bool bound = false;      // by a promise: it can't become active yet
-  uint64_t promises = 0;   // given so far
-  bool leaving = false;    // told to stop; hands over, or keeps
-  uint64_t conflicts = 0;  // claims by others while this node held, so far
-  std::string conflict;    // the newest: "02:68:62:00:00:09 claims 192.168.0.111"
+  bool followed_other = false;  // another controller is on disk
+  bool spec_stored = false;     // the spec is on disk
+  bool follows = false;         // the controller of this stream is the one on disk
+  bool bound = false;           // by a promise: it can't become active yet
+  uint64_t promises = 0;        // given so far
+  bool leaving = false;         // told to stop; hands over, or keeps
+  uint64_t conflicts = 0;       // claims by others while this node held, so far
+  std::string conflict;         // the newest: "02:68:62:00:00:09 claims 192.168.0.111"
   friend bool operator==(const ClusterReport&, const ClusterReport&) = default;
 };
 
@@ -285,6 +287,7 @@ class Node {
     std::vector<PromiseRequest> pending_promises;  // for the disk
     uint64_t promises_given = 0;
     bool bound = false;
+    bool forgetting = false;                    // that no promise runs is being written
     MonoTime next_bond = MonoTime::Infinite();  // when to look again
     uint64_t conflicts = 0;
     std::string conflict;
@@ -321,7 +324,7 @@ class Node {
   // Why this node does not promise; empty: it does.
   std::string WhyNoPromise(const Cluster& cluster, const PromiseRequest& request) const;
   MonoTime BondEnd(const std::vector<Vip>& vips) const;
-  void CheckBond(Cluster& cluster, MonoTime now);
+  void CheckBond(const std::string& name, Cluster& cluster, MonoTime now, Acts& acts);
   void AdvanceLeaving(Cluster& cluster, MonoTime now, Acts& acts);
   // A cluster that wants its service stopped may have waited for another that wanted it running.
   void RethinkSharedServices(MonoTime now);

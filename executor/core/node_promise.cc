@@ -44,6 +44,7 @@ Acts Node::Stored(const std::string& name, const Record& record, MonoTime now) {
   Cluster& cluster = it->second;
   CheckExpiry(cluster, now, acts);
   cluster.on_disk = record;
+  if (record.longest_promise == absl::ZeroDuration()) cluster.forgetting = false;
   cluster.lease.RaiseHighestEpoch(record.epoch);
   changed_ = true;
   AnswerPromises(name, cluster, now, acts);
@@ -121,13 +122,19 @@ MonoTime Node::BondEnd(const std::vector<Vip>& vips) const {
   return std::max(all_bound_until_, bonds_.Until(vips));
 }
 
-void Node::CheckBond(Cluster& cluster, MonoTime now) {
+void Node::CheckBond(const std::string& name, Cluster& cluster, MonoTime now, Acts& acts) {
   const MonoTime end = BondEnd(cluster.spec.vips);
   const bool bound = cluster.spec.revision != 0 && wait_now_ < end;
   cluster.next_bond = bound ? now + (end - wait_now_) : MonoTime::Infinite();
   if (bound == cluster.bound) return;
   cluster.bound = bound;
   changed_ = true;
+  if (bound || cluster.asked.longest_promise == absl::ZeroDuration()) return;
+  // What has ended binds no restart.
+  Record record = cluster.asked;
+  record.longest_promise = absl::ZeroDuration();
+  cluster.forgetting = true;
+  Persist(name, cluster, record, acts);
 }
 
 std::string Node::WhyNoPromise(const Cluster& cluster, const PromiseRequest& request) const {
@@ -187,7 +194,8 @@ void Node::AnswerPromises(const std::string& name, Cluster& cluster, MonoTime no
       acts.push_back(AnswerPromise{request.id, false, highest, cluster.lease.Holds(now), refusal});
       continue;
     }
-    if (cluster.on_disk.epoch < request.epoch || cluster.on_disk.longest_promise < request.d) {
+    if (cluster.forgetting || cluster.on_disk.epoch < request.epoch ||
+        cluster.on_disk.longest_promise < request.d) {
       waiting.push_back(std::move(request));
       continue;
     }
@@ -201,7 +209,7 @@ void Node::AnswerPromises(const std::string& name, Cluster& cluster, MonoTime no
   }
   cluster.pending_promises = std::move(waiting);
   bonds_.DropEnded(wait_now_);
-  for (auto& [other_name, other] : clusters_) CheckBond(other, now);
+  for (auto& [other_name, other] : clusters_) CheckBond(other_name, other, now, acts);
 }
 
 // ---- others' claims ----

@@ -44,7 +44,7 @@ Acts Node::Start(const std::map<IpAddress, GateLease>& gates, MonoTime now) {
       acts.push_back(SetGate{name, vip.address.address, {}});
     }
   }
-  for (auto& [name, cluster] : clusters_) CheckBond(cluster, now);
+  for (auto& [name, cluster] : clusters_) CheckBond(name, cluster, now, acts);
   RefreshRules(acts);
   return acts;
 }
@@ -93,7 +93,8 @@ absl::Status Node::CheckController(const std::string& controller, MonoTime heard
       return absl::FailedPreconditionError(
           absl::StrCat("cluster ", name, " holds a lease of controller ", followed));
     }
-    const Duration ttl = std::max({lease.ttl(), absl::Seconds(1), heartbeat_ * 5});
+    const Duration ttl =
+        std::max({lease.ttl(), cluster.on_disk.longest_promise, absl::Seconds(1), heartbeat_ * 5});
     if (heard != MonoTime() && now - heard < ttl) {
       return absl::FailedPreconditionError(absl::StrCat("cluster ", name, " follows controller ",
                                                         followed, ", which was heard less than ",

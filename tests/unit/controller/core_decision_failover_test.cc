@@ -114,14 +114,14 @@ TEST(DecisionFailoverTest, SilenceMovesNothingWhileTheWitnessDoesNotAnswer) {
   for (const bool late : {false, true}) {
     World world(model);
     world.Serve();
-    if (!late) world.Step(WitnessSeen{false});
+    if (!late) world.SetWitness(false);
     world.Cut(kMaster);
     world.Run(absl::Milliseconds(900));
-    world.Step(WitnessSeen{false});
+    world.SetWitness(false);
     world.Run(absl::Seconds(10));
     EXPECT_FALSE(world.OrderedActive(kSlave)) << late;
     EXPECT_EQ(world.Said("stuck"), late ? 0U : 1U);
-    world.Step(WitnessSeen{true});
+    world.SetWitness(true);
     // Its silence counts from here on.
     world.Run(absl::Milliseconds(500));
     EXPECT_FALSE(world.OrderedActive(kSlave)) << late;
@@ -136,14 +136,14 @@ TEST(DecisionFailoverTest, AControllerThatWasCutOffItselfHearsFirst) {
     World world(model);
     world.Serve();
     // The slave, on which the controller sits, has its cable pulled.
-    if (by_witness) world.Step(WitnessSeen{false});
+    if (by_witness) world.SetWitness(false);
     world.nodes[kSlave].obstacles = {"eth0 has no carrier: check the cable"};
     world.Tell(kSlave);
     world.Cut(kMaster);
     world.Run(absl::Seconds(10));
     world.nodes[kSlave].obstacles.clear();
     world.Tell(kSlave);
-    if (by_witness) world.Step(WitnessSeen{true});
+    if (by_witness) world.SetWitness(true);
     EXPECT_FALSE(world.OrderedActive(kSlave));
     world.Run(absl::Milliseconds(300));  // until it is dialled again
     world.Heal(kMaster);

@@ -123,6 +123,22 @@ TEST(DecisionFollowTest, OnceFollowedByAllItMayGoOnWithoutThem) {
   EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(2)));
 }
 
+TEST(DecisionFollowTest, ANodeThatFollowedAnotherEndsThatUnlessTheHolderIsOurs) {
+  for (const bool holds : {true, false}) {
+    World world;
+    world.Serve();
+    if (!holds) world.PowerOff(kMaster);
+    world.Disconnect(kSlave);
+    world.nodes[kSlave].followed_other = true;
+    world.Run(absl::Milliseconds(holds ? 100 : 700));
+    world.Connect(kSlave);
+    world.Run(absl::Seconds(200));
+    EXPECT_EQ(world.decision.persistent().established, holds);
+    EXPECT_EQ(world.OrderedActive(kSlave), false) << holds;
+    EXPECT_EQ(world.Serves(kMaster), holds);
+  }
+}
+
 // ---- an operator who waits for nobody ----
 
 TEST(DecisionForceTest, TheLeaseOfWhoIsOutOfReachIsNotWaitedFor) {
@@ -194,6 +210,55 @@ TEST(DecisionTermsTest, TheHolderConfirmsTheNewOnes) {
   EXPECT_THAT(world.decision.persistent().terms_members,
               testing::ElementsAre("master", "slave", "third"));
   EXPECT_EQ(world.saves.back().terms_policy, OnExpiry::kRelease);
+}
+
+TEST(DecisionTermsTest, AHolderThatIsNoMemberAnyMoreIsWaitedFor) {
+  Persistent stored{.epoch = 9, .holder = "gone"};
+  stored.terms_members = {"gone", "master"};
+  World world(MakeModel(), stored, absl::Seconds(60));
+  world.ConnectAll();
+  world.Run(absl::Seconds(59));
+  EXPECT_TRUE(world.sent.empty());
+  EXPECT_EQ(world.decision.persistent().terms_members.front(), "gone") << "nothing is confirmed";
+  EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(5))) << "it had promised the holder";
+}
+
+TEST(DecisionTermsTest, ASpecThatIsNotOnTheHoldersDiskIsNotConfirmed) {
+  Persistent stored{.epoch = 9, .holder = "master"};
+  stored.terms_members = {"master", "slave"};
+  stored.terms_policy = OnExpiry::kWitness;
+  World world(MakeModel(3), stored, absl::Seconds(1));
+  world.nodes[kMaster].spec_stored = false;
+  world.MakeHolder(kMaster, 9);
+  world.ConnectAll();
+  world.Run(absl::Seconds(2));
+  EXPECT_EQ(world.decision.persistent().terms_policy, OnExpiry::kWitness);
+  world.nodes[kMaster].spec_stored = true;
+  world.Tell(kMaster);
+  EXPECT_EQ(world.decision.persistent().terms_policy, OnExpiry::kRelease);
+}
+
+TEST(DecisionMoveTest, AHolderThatServesIsReleasedOnlyWhenTheEpochIsOnDisk) {
+  World world;
+  world.Serve();
+  world.disk_answers = false;
+  world.Ask(Command::Kind::kSwitchover, kSlave);
+  world.Run(absl::Seconds(30));
+  EXPECT_TRUE(world.Holds(kMaster)) << world.decision.Summary();
+  EXPECT_TRUE(world.OrderedActive(kMaster));
+  world.disk_answers = true;
+  world.AnswerDisk();
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(2)));
+}
+
+TEST(DecisionForceTest, ItOverridesThePromisesThatKeepTheHolder) {
+  World world;
+  world.Serve();
+  world.Cut(kMaster);
+  world.Run(500 * kMs);
+  RunPromised(world, absl::Seconds(5));
+  world.Ask(Command::Kind::kSwitchover, kSlave, true);
+  EXPECT_TRUE(world.RunUntil([&] { return world.OrderedActive(kSlave); }, absl::Seconds(1)));
 }
 
 // ---- told to stop ----

@@ -284,6 +284,11 @@ void World::Promises(NodeIndex i) {
   Tell(i);
 }
 
+void World::SetWitness(bool answers) {
+  witness = answers;
+  Step(WitnessSeen{answers, now});
+}
+
 void World::Unbind(NodeIndex i) {
   nodes[i].bound = false;
   Tell(i);
@@ -314,6 +319,8 @@ void World::Report(NodeIndex i) {
     body->start_attempt = node.attempt;
     body->obstacles = node.obstacles;
     body->follows = node.follows;
+    body->followed_other = node.followed_other;
+    body->spec_stored = node.knows_spec && node.spec_stored;
     body->bound = node.bound;
     body->promises = node.promises;
     body->leaving = node.leaving;
@@ -404,6 +411,7 @@ void World::Live(NodeIndex i) {
 }
 
 void World::Probe() {
+  if (decision.NeedsWitness() && ticks_ % kReportTicks == 1) Step(WitnessSeen{witness, now});
   for (NodeIndex i = 0; i < nodes.size(); ++i) {
     const FakeNode& node = nodes[i];
     if (ticks_ % kReportTicks == 2) {

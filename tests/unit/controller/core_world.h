@@ -40,6 +40,8 @@ struct FakeNode {
   std::string service_detail;
   std::vector<std::string> obstacles;
   bool follows = true;
+  bool followed_other = false;
+  bool spec_stored = true;
   bool bound = false;
   uint64_t promises = 0;
   bool leaving = false;
@@ -90,6 +92,8 @@ class World {
   // The node says that it has promised another to stay away; or that its promise has run out.
   void Promises(NodeIndex i);
   void Unbind(NodeIndex i);
+  // The witness answers from now on, or does not.
+  void SetWitness(bool answers);
   // It sends a report with whatever a test has changed of it.
   void Tell(NodeIndex i);
 
@@ -136,6 +140,7 @@ class World {
   uint64_t wall_seconds = 100;
   bool disk_answers = true;
   bool probing = true;
+  bool witness = true;
   // How long the next message takes; zero unless set.
   std::function<Duration()> latency;
 

@@ -321,6 +321,26 @@ TEST(NodePromiseTest, ARestartedNodeIsBoundByTheLongestPromiseOnItsDisk) {
   }
 }
 
+TEST(NodePromiseTest, ABondThatHasEndedBindsNoRestartAndTheNextPromiseWaitsForTheDiskAgain) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+  EXPECT_EQ(w.disk[kWeb].longest_promise, absl::Seconds(1));
+  w.disk_answers = false;
+  w.RunRenewed(1200 * kMs);
+  EXPECT_EQ(w.told_disk[kWeb].longest_promise, absl::ZeroDuration());
+  // That write is under way: what it is about to erase counts for nothing.
+  const uint64_t asked = w.AskedToPromise(7);
+  EXPECT_FALSE(w.promise_answers.contains(asked));
+  Record none = w.told_disk[kWeb];
+  none.longest_promise = absl::ZeroDuration();
+  w.Do(w.node.Stored(kWeb, none, w.now));
+  EXPECT_FALSE(w.promise_answers.contains(asked));
+  w.Do(w.node.Stored(kWeb, w.told_disk[kWeb], w.now));
+  EXPECT_TRUE(w.promise_answers.at(asked).given);
+}
+
 TEST(NodePromiseTest, ABondOutlivesTheClustersName) {
   World w;
   w.Connect();
