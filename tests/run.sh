@@ -22,6 +22,8 @@ EOF
 }
 
 jobs=${HB_JOBS:-$(nproc)}
+# Most of what a test does is to wait.
+test_jobs=$((jobs * 2))
 passed=0
 failed=0
 table=()
@@ -63,7 +65,7 @@ run_ctest() {
     record "$name" 0 1 "the $preset preset does not build"
     return
   fi
-  "$@" ctest --test-dir "build/$preset" -L "^($labels)\$" --parallel "$jobs" --output-on-failure --no-tests=error \
+  "$@" ctest --test-dir "build/$preset" -L "^($labels)\$" --parallel "$test_jobs" --output-on-failure --no-tests=error \
     2>&1 | tee "$output" | grep -vE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed)'
   line=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests? failed out of [0-9]+' "$output")
   if [[ $line =~ passed,\ ([0-9]+)\ tests?\ failed\ out\ of\ ([0-9]+) ]]; then
