@@ -179,6 +179,8 @@ class Decision {
   void FinishMove();
   void AbandonMove(const std::string& why);
   MonoTime ClearAt(NodeIndex i) const;
+  // Until when an executor that does not answer is waited for.
+  MonoTime WaitForAgent(NodeIndex i) const;
   bool OthersClear(NodeIndex to);
   // The node's mere silence proves nothing now (L7): the witness has answered nothing that was
   // asked after its last report.

@@ -16,6 +16,10 @@ constexpr Duration kPrepareLimit = absl::Seconds(90);
 constexpr Duration kFirstFailbackBackoff = absl::Seconds(2);
 constexpr Duration kMaxFailbackBackoff = absl::Seconds(15);
 
+// A controller that was cut off itself reaches an executor that lives by then: an attempt to
+// connect and the pause before it take a second each.
+constexpr Duration kRedialWithin = absl::Milliseconds(2500);
+
 }  // namespace
 
 bool IsPlanned(MoveCause cause) {
@@ -65,7 +69,7 @@ void Decision::ConsiderFailover(NodeIndex a) {
       break;
     case Verdict::kAgentDown:
       // It may come back, and serves meanwhile: its lease is waited for.
-      if (now_ < ClearAt(a)) return WakeAt(ClearAt(a));
+      if (const MonoTime until = WaitForAgent(a); now_ < until) return WakeAt(until);
       // Then nobody serves.
       if (Policy() != OnExpiry::kHold) needed = Fitness::kSuspect;
       break;
@@ -215,8 +219,9 @@ void Decision::AdvancePreparing() {
     return AbandonMove(from.reason);
   }
   if (from.verdict == Verdict::kAgentDown) {
-    if (now_ >= ClearAt(*move_->from)) return AbandonMove(from.reason);
-    WakeAt(ClearAt(*move_->from));
+    const MonoTime until = WaitForAgent(*move_->from);
+    if (now_ >= until) return AbandonMove(from.reason);
+    WakeAt(until);
   }
   if (target.runs_service && target.verdict == Verdict::kServiceDown) {
     const std::string& detail = target.report->service == ServiceState::kRunning
@@ -285,6 +290,13 @@ bool Decision::OnlySilentOnesLeft(NodeIndex to) const {
     if (i != to && !Silent(i) && nodes_[i].report->holding) return false;
   }
   return true;
+}
+
+MonoTime Decision::WaitForAgent(NodeIndex i) const {
+  const NodeState& node = nodes_[i];
+  if (node.doubted_at == MonoTime()) return ClearAt(i);
+  return std::max(ClearAt(i),
+                  node.doubted_at + std::max(WithClockMargin(model_.ttl), kRedialWithin));
 }
 
 MonoTime Decision::ClearAt(NodeIndex i) const {

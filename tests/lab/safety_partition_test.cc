@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/boot_clock.h"
 #include "tests/lab/safety_fixture.h"
 
 namespace hb::lab {
@@ -160,6 +161,32 @@ TEST_P(SafetyStrictPartitionTest, TheHolderIsCutFromEveryone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Safety, SafetyStrictPartitionTest, ::testing::ValuesIn(StrictPlaces()),
+                         PlaceName);
+
+class SafetyHalfOpenTest : public SafetyPartitionTest {};
+
+// Linux would keep them for a quarter of an hour; keepalive and TCP_USER_TIMEOUT end them in
+// seconds, on both sides. No lease waits for that.
+TEST_P(SafetyHalfOpenTest, ConnectionsToWhoIsGoneAreGivenBack) {
+  ASSERT_OK(Up());
+  const auto connections = [](Host& host, const char* filter) {
+    const auto result = host.Run({"/bin/ss", "-Htn", "state", "established", filter});
+    return result.ok() ? result->output : "ss failed";
+  };
+  ASSERT_THAT(connections(lab_->master(), "sport = :7401"), testing::Not(""));
+  ASSERT_OK(lab_->Isolate("master"));
+  const MonoTime limit = BootNow() + absl::Seconds(30);
+  std::string left = "?";
+  while (!left.empty() && BootNow() < limit) {
+    Pause(absl::Milliseconds(200));
+    left = connections(lab_->master(), "sport = :7401");
+  }
+  EXPECT_EQ(left, "") << Everything();
+  EXPECT_EQ(connections(hb_->controller_host(), "dst = 192.168.0.1"), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Safety, SafetyHalfOpenTest,
+                         ::testing::Values(Place{.third_host = true, .on_expiry = "witness"}),
                          PlaceName);
 
 class SafetyHealedPartitionTest : public SafetyPartitionTest {};
