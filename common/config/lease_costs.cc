@@ -35,15 +35,22 @@ Span LeaseEnd(const v1::ClusterConfig& cluster) {
   Duration wait = WithClockMargin(FromProtoDuration(cluster.lease().ttl()));
   if (cluster.lease().on_expiry() == v1::ON_EXPIRY_WITNESS) {
     wait += std::max(heartbeat, FromProtoDuration(cluster.witness().interval()));
+  } else if (cluster.lease().on_expiry() == v1::ON_EXPIRY_HOLD) {
+    wait += heartbeat;
   }
   return {wait - heartbeat / 2, wait};
 }
 
 std::string LeaseEndText(const v1::ClusterConfig& cluster) {
-  return cluster.lease().on_expiry() == v1::ON_EXPIRY_WITNESS
-             ? "1.1 × ttl + the longer of heartbeat and witness.interval, from its last sign of "
-               "life."
-             : "1.1 × ttl from its last grant.";
+  switch (cluster.lease().on_expiry()) {
+    case v1::ON_EXPIRY_WITNESS:
+      return "1.1 × ttl + the longer of heartbeat and witness.interval, from its last sign of "
+             "life.";
+    case v1::ON_EXPIRY_HOLD:
+      return "1.1 × ttl + heartbeat, from its last sign of life.";
+    default:
+      return "1.1 × ttl from its last grant.";
+  }
 }
 
 std::string Ttl(const v1::ClusterConfig& cluster) {
@@ -100,11 +107,8 @@ FaultCost ExecutorDead(const v1::ClusterConfig& cluster) {
           .typical = lease.typical,
           .worst = lease.worst,
           .plus_start = false,
-          .then = cluster.lease().on_expiry() == v1::ON_EXPIRY_HOLD
-                      ? std::string("It holds on beside the next one, until it is restarted; "
-                                    "restarted before, it costs nothing.")
-                      : absl::StrCat("It serves on until its lease ends, at most ", Ttl(cluster),
-                                     "; restarted before that, it costs nothing.")};
+          .then = absl::StrCat("It serves on until the kernel ends its lease, at most ",
+                               Ttl(cluster), "; restarted before that, it costs nothing.")};
 }
 
 FaultCost ControllerLost() {
@@ -164,11 +168,11 @@ SplitBrain SplitBrainOf(const v1::ClusterConfig& cluster) {
       return {absl::ZeroDuration(), "never two holders, whatever fails"};
     case v1::ON_EXPIRY_HOLD:
       return {absl::InfiniteDuration(),
-              "always possible: when the holder's executor dies, or it and the controller can't "
-              "reach each other, until that is healed"};
+              "always possible: when the holder and the controller can't reach each other, until "
+              "that is healed"};
     default:
       return {absl::InfiniteDuration(),
-              "only when holder and controller can't reach each other and both still see the "
+              "only when the holder reaches neither controller nor peers and both still see the "
               "witness, until that is healed; in every other fault none"};
   }
 }

@@ -301,16 +301,20 @@ MonoTime Decision::WaitForAgent(NodeIndex i) const {
 
 MonoTime Decision::ClearAt(NodeIndex i) const {
   const MonoTime end = book_.End(i);
+  const OnExpiry policy = Policy();
   // Whoever speaks says itself whether it holds.
-  if (Policy() != OnExpiry::kWitness || end == MonoTime() || !Silent(i)) return end;
-  // A holder that still saw the witness may go on for ttl beyond its last question (L7), which it
-  // asked at most one interval after the last sign of life that was had of it here.
+  if (policy == OnExpiry::kRelease || end == MonoTime() || !Silent(i)) return end;
+  // By witness or hold an executor goes on without grants, and the gate with it: for ttl beyond its
+  // last question to the witness, or its death (L7, L8). Either comes at most one interval after
+  // the last sign of life that was had of it here.
   const NodeState& node = nodes_[i];
   MonoTime life = std::max(node.last_report, node.doubted_at);
   if (node.icmp.down()) life = std::max(life, node.icmp.answered());
   if (node.icmp.down() && node.http.down()) life = std::max(life, node.http.answered());
-  return std::max(end, life + WithClockMargin(model_.ttl) +
-                           std::max(model_.witness_interval, model_.heartbeat));
+  const Duration interval = policy == OnExpiry::kWitness
+                                ? std::max(model_.witness_interval, model_.heartbeat)
+                                : model_.heartbeat;
+  return std::max(end, life + WithClockMargin(model_.ttl) + interval);
 }
 
 bool Decision::OthersClear(NodeIndex to) {

@@ -27,8 +27,8 @@ void Decision::ConfirmTerms() {
   if (stored_.terms_policy == model_.on_expiry && stored_.terms_members == members) return;
   if (active_) {
     const NodeState& node = nodes_[*active_];
-    if (Silent(*active_) || !node.report->spec_stored || !node.report->holding ||
-        node.report->epoch != stored_.epoch) {
+    if (Silent(*active_) || !node.report->knows_spec || !node.report->spec_stored ||
+        !node.report->holding || node.report->epoch != stored_.epoch) {
       return;
     }
   } else {

@@ -211,17 +211,6 @@ class SqliteStore final : public Store {
     return absl::OkStatus();
   }
 
-  absl::Status SaveOverrides(const std::string& cluster, bool paused, bool placed,
-                             bool flapping) override {
-    Statement upsert(db_,
-                     "INSERT INTO cluster (name, paused, placed, flapping) VALUES (?1, ?2, ?3, ?4)"
-                     " ON CONFLICT (name) DO UPDATE SET paused = excluded.paused,"
-                     " placed = excluded.placed, flapping = excluded.flapping");
-    upsert.Bind(cluster).Bind(int64_t{paused}).Bind(int64_t{placed}).Bind(int64_t{flapping});
-    if (upsert.Step() != SQLITE_DONE) return Failed("storing overrides of cluster " + cluster);
-    return absl::OkStatus();
-  }
-
   absl::StatusOr<uint64_t> Append(const StoredEvent& event) override {
     Transaction transaction(this);
     if (absl::Status status = transaction.Begin("storing an event"); !status.ok()) return status;

@@ -22,7 +22,7 @@ struct StoredCluster {
   bool paused = false;
   bool placed = false;
   bool flapping = false;
-  bool established = false;  // some node was made active by this store's orders
+  bool established = false;  // every member has followed this store's controller
   std::string holder;        // the last node that was; empty: none yet
   Duration longest_ttl;
   // What a holder may still work by.
@@ -73,10 +73,6 @@ class Store {
   // All of them, at once. On disk when it returns; on failure all are unchanged.
   [[nodiscard]] virtual absl::Status Save(const std::string& cluster,
                                           const StoredOverrides& overrides) = 0;
-  // As Save, but leaves `established` and `holder` as they are.
-  [[nodiscard]] virtual absl::Status SaveOverrides(const std::string& cluster, bool paused,
-                                                   bool placed, bool flapping) = 0;
-
   // Replaces terms_policy and terms_members, before an order is sent that a holder may work by.
   // `members` are node names, so without commas. On disk when it returns; on failure both are
   // unchanged.

@@ -61,7 +61,7 @@ TEST(LeaseCostsTest, ReckonsWithEverySetting) {
   } kCases[] = {
       // 1.1 × 1 s, less half a heartbeat of 200 ms on average.
       {"release, dead host", Lease("1s", "release"), "host_dead", 1000, 1100},
-      {"hold, dead host", Lease("1s", "hold"), "host_dead", 1000, 1100},
+      {"hold, dead host", Lease("1s", "hold"), "host_dead", 1200, 1300},
       {"release, dead executor", Lease("1s", "release"), "executor_dead", 1000, 1100},
       // ... and the longer of heartbeat and witness interval, both 200 ms.
       {"witness, dead host", Lease("1s", "witness"), "host_dead", 1200, 1300},
@@ -150,9 +150,9 @@ TEST(LeaseCostsTest, SaysWhatEachPolicyCosts) {
     EXPECT_THAT(split.when, HasSubstr(c.split_brain)) << c.policy;
   }
   EXPECT_THAT(CostsOf(Lease("1s", "hold"))["executor_dead"].then,
-              HasSubstr("holds on beside the next one"));
+              HasSubstr("until the kernel ends its lease"));
   EXPECT_THAT(CostsOf(Lease("2s", "witness"))["executor_dead"].then,
-              HasSubstr("until its lease ends, at most 2 s"));
+              HasSubstr("until the kernel ends its lease, at most 2 s"));
 }
 
 TEST(LeaseCostsTest, WarnsOfReleaseWithTheControllerOnANode) {

@@ -320,7 +320,7 @@ void World::Report(NodeIndex i) {
     body->obstacles = node.obstacles;
     body->follows = node.follows;
     body->followed_other = node.followed_other;
-    body->spec_stored = node.knows_spec && node.spec_stored;
+    body->spec_stored = node.spec_stored;
     body->bound = node.bound;
     body->promises = node.promises;
     body->leaving = node.leaving;

@@ -79,9 +79,9 @@ TEST_F(SqliteStoreTest, KeepsOverridesTtlAndEpochApart) {
     EXPECT_FALSE(absent->has_value());
     EXPECT_TRUE(store->RecordTtl("web", absl::Seconds(5)).ok());
     EXPECT_TRUE(store->RecordTtl("web", absl::Seconds(1)).ok());  // the longest counts
-    EXPECT_TRUE(store->SaveOverrides("web", true, false, true).ok());
+    EXPECT_TRUE(store->Save("web", {.paused = true, .flapping = true}).ok());
     EXPECT_TRUE(store->ReserveEpoch("web", 9'000'000'000).ok());
-    EXPECT_TRUE(store->SaveOverrides("mail", false, true, false).ok());
+    EXPECT_TRUE(store->Save("mail", {.placed = true}).ok());
   }
   const auto store = Open();
   const auto web = store->Load("web");
@@ -96,7 +96,7 @@ TEST_F(SqliteStoreTest, KeepsOverridesTtlAndEpochApart) {
   EXPECT_EQ((*mail)->longest_ttl, absl::ZeroDuration());
   EXPECT_FALSE((*mail)->paused);
   EXPECT_TRUE((*mail)->placed);
-  EXPECT_TRUE(store->SaveOverrides("web", false, false, false).ok());
+  EXPECT_TRUE(store->Save("web", {}).ok());
   EXPECT_FALSE(store->Load("web").value()->paused);
   EXPECT_EQ(store->Load("web").value()->epoch, 9'000'000'000U);
 }
@@ -108,7 +108,7 @@ TEST_F(SqliteStoreTest, KeepsHolderAndTerms) {
     EXPECT_TRUE(store->SaveTerms("web", 2, {"master", "slave-2.example"}).ok());
     EXPECT_FALSE(store->Load("web").value()->established);
     EXPECT_TRUE(store->Save("web", {.paused = true, .established = true, .holder = "master"}).ok());
-    EXPECT_TRUE(store->SaveOverrides("web", false, true, false).ok());
+    EXPECT_TRUE(store->Save("web", {.placed = true, .established = true, .holder = "master"}).ok());
     EXPECT_TRUE(store->ReserveEpoch("web", 9'000'000'000).ok());
     EXPECT_TRUE(store->Save("mail", {.flapping = true}).ok());
   }
