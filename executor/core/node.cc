@@ -263,6 +263,13 @@ void Node::CheckExpiry(Cluster& cluster, MonoTime now, Acts& acts) {
     Work(cluster, now, acts);
     return;
   }
+  // Held without an end, but this process stood still and the gate closed: another may hold now.
+  const bool endless = cluster.lease.Until() == MonoTime::Infinite();
+  if (endless && cluster.gate.epoch != 0 && now >= cluster.gate.until) {
+    GiveUp(cluster, "this process stood still, and the gate has closed", now, acts);
+    Work(cluster, now, acts);
+    return;
+  }
   const bool beyond = cluster.lease.Beyond(now);
   if (beyond && !cluster.beyond) {
     const bool promised = now < cluster.promises.Until(cluster.spec.peers);

@@ -67,7 +67,7 @@ TEST_P(SafetyDeadExecutorTest, ExecutorOfTheHolderDiesForGood) {
   ExpectNeverTwo(meter_->Since(mark));
 }
 
-INSTANTIATE_TEST_SUITE_P(Safety, SafetyDeadExecutorTest, ::testing::ValuesIn(StrictPlaces()),
+INSTANTIATE_TEST_SUITE_P(Safety, SafetyDeadExecutorTest, ::testing::ValuesIn(EveryPlace()),
                          PlaceName);
 
 class SafetyStoppedControllerTest : public SafetyDaemonTest {};
@@ -123,7 +123,8 @@ TEST_P(SafetyStoppedExecutorTest, HolderStandsStillAndGoesOn) {
 
 INSTANTIATE_TEST_SUITE_P(Safety, SafetyStoppedExecutorTest,
                          ::testing::Values(Place{.third_host = false, .on_expiry = "witness"},
-                                           Place{.third_host = true, .on_expiry = "release"}),
+                                           Place{.third_host = true, .on_expiry = "release"},
+                                           Place{.third_host = true, .on_expiry = "hold"}),
                          PlaceName);
 
 TEST_P(SafetyDaemonTest, ExecutorsKilledAndRestartedWithinTheLeaseCostNothing) {

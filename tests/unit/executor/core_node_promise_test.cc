@@ -397,6 +397,16 @@ TEST(NodeGateTest, ALeaseWithoutAnEndIsGivenToTheGateATtlAtATime) {
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
 }
 
+TEST(NodeGateTest, AProcessThatStoodStillReopensNothing) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(0, OnExpiry::kHold));
+  w.Freeze(1100 * kMs);
+  w.Run(absl::ZeroDuration());
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_LE(GateOf(w), w.now);
+  EXPECT_FALSE(w.Has());
+}
+
 TEST(NodeGateTest, GivingUpClosesBeforeAnythingElse) {
   World w;
   w.TakeOver();

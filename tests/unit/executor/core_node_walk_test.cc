@@ -46,7 +46,11 @@ class Model {
   // To be called whenever time has moved on, before anything else happens.
   void Pass(MonoTime now) {
     const bool service_is_well = Service() == State::kRunning;
-    if (held_ && (now >= Until() || (now >= end_ && !service_is_well))) {
+    // What is held without an end ends with the gate, should the process stand still.
+    const auto gate = world_.gates.find(MakeVip().address.address);
+    const bool closed = policy_ == OnExpiry::kHold && gate != world_.gates.end() &&
+                        gate->second.epoch != 0 && now >= gate->second.until;
+    if (held_ && (closed || now >= Until() || (now >= end_ && !service_is_well))) {
       ++ran_out;
       GiveUp();
     }
