@@ -308,13 +308,17 @@ MonoTime Decision::ClearAt(NodeIndex i) const {
   // last question to the witness, or its death (L7, L8). Either comes at most one interval after
   // the last sign of life that was had of it here.
   const NodeState& node = nodes_[i];
-  MonoTime life = std::max(node.last_report, node.doubted_at);
+  MonoTime life = node.last_report;
   if (node.icmp.down()) life = std::max(life, node.icmp.answered());
   if (node.icmp.down() && node.http.down()) life = std::max(life, node.http.answered());
   const Duration interval = policy == OnExpiry::kWitness
                                 ? std::max(model_.witness_interval, model_.heartbeat)
                                 : model_.heartbeat;
-  return std::max(end, life + WithClockMargin(model_.ttl) + interval);
+  const Duration ttl = WithClockMargin(model_.ttl);
+  if (node.doubted_at != MonoTime()) {
+    life = std::max(life, node.doubted_at + std::max(kRedialWithin - ttl, absl::ZeroDuration()));
+  }
+  return std::max(end, life + ttl + interval);
 }
 
 bool Decision::OthersClear(NodeIndex to) {

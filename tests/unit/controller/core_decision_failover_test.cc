@@ -123,7 +123,7 @@ TEST(DecisionFailoverTest, SilenceMovesNothingWhileTheWitnessDoesNotAnswer) {
     EXPECT_EQ(world.Said("stuck"), late ? 0U : 1U);
     world.SetWitness(true);
     // Its silence counts from here on.
-    world.Run(absl::Milliseconds(500));
+    world.Run(absl::Milliseconds(2000));
     EXPECT_FALSE(world.OrderedActive(kSlave)) << late;
     EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(2))) << late;
   }

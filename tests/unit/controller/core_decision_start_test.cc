@@ -151,7 +151,7 @@ TEST(DecisionStartTest, NoSilentNodeIsPassedOverWhileTheWitnessDoesNotAnswer) {
   world.Run(absl::Seconds(5));
   EXPECT_FALSE(world.OrderedActive(kMaster));
   world.SetWitness(true);
-  EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(2)));
+  EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(4)));
 }
 
 TEST(DecisionStartTest, StartsAnewAboveAHigherEpochThatShowsUpLater) {
