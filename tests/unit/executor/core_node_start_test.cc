@@ -85,9 +85,10 @@ TEST_F(NodeAdoptionTest, WhatHasRunOutOrIsNotWholeIsClosedAndRemoved) {
     const char* name;
     std::map<IpAddress, GateLease> gate;
   };
-  const Case cases[] = {
-      {"run out", Gate(-1 * kMs)}, {"closed", Gate(-1000 * absl::Seconds(1))},
-      {"no epoch", Gate(500 * kMs, 0)}, {"not there", {}}};
+  const Case cases[] = {{"run out", Gate(-1 * kMs)},
+                        {"closed", Gate(-1000 * absl::Seconds(1))},
+                        {"no epoch", Gate(500 * kMs, 0)},
+                        {"not there", {}}};
   for (const Case& c : cases) {
     World w(Records(), 2, c.gate);
     w.vips.insert(MakeVip());
@@ -120,7 +121,8 @@ TEST(NodeFollowTest, AnotherControllerWaitsForTheLastWordAndTheLastGrantOfTheFir
   const MonoTime heard = w.now;
   EXPECT_TRUE(w.node.CheckController(kController, heard, w.now).ok());
   const absl::Status refused = w.node.CheckController("another", heard, w.now);
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("holds a lease of controller controller-1"));
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("holds a lease of controller controller-1"));
   w.Disconnect();
   w.Run(1001 * kMs);
   EXPECT_TRUE(w.node.CheckController("another", heard, w.now).ok());
