@@ -62,9 +62,7 @@ void Decision::TryAdopt() {
   }
   if (holder && (all_seen || waited || nodes_[*holder].report->epoch >= stored_.epoch)) {
     Adopt(*holder);
-  } else if (!holder && all_seen) {
-    adopting_ = false;
-  } else if (waited) {
+  } else if (waited || (!holder && all_seen)) {
     adopting_ = false;
   } else {
     WakeAt(adopt_until_);
