@@ -144,8 +144,9 @@ TEST_F(BadInputTest, MissingPrivilegesAreNamed) {
 }
 
 TEST_F(BadInputTest, InATimeNamespaceWithAnOffsetTheControllerDoesNotStart) {
-  const Ended ended = Run(lab_->slave(), {"/usr/bin/unshare", "--time", "--boottime", "3600",
-                                          HB_BINARIES "/hb-controller"});
+  const std::string program = HB_BINARIES "/hb-controller";
+  const Ended ended =
+      Run(lab_->slave(), {"/usr/bin/unshare", "--time", "--boottime", "3600", program});
   EXPECT_EQ(ended.status, 1);
   EXPECT_THAT(ended.output, AllOf(StartsWith("this process runs in a time namespace that shifts "
                                              "its boottime clock by 3600 s"),
@@ -160,8 +161,9 @@ TEST_F(BadInputTest, ReleaseWithTheControllerOnANodeIsWarnedOfAndStarts) {
   // It is the host's own address that tells, not a listener's.
   ASSERT_TRUE(
       lab_->slave().WriteFile("/etc/hb/bad.yaml", Edited("  - 192.168.0.2:7400\n", "")).ok());
-  const Ended ended = Run(lab_->slave(), {"/usr/bin/timeout", "1", HB_BINARIES "/hb-controller",
-                                          "--config", "/etc/hb/bad.yaml"});
+  const std::string program = HB_BINARIES "/hb-controller";
+  const Ended ended =
+      Run(lab_->slave(), {"/usr/bin/timeout", "1", program, "--config", "/etc/hb/bad.yaml"});
   EXPECT_EQ(ended.status, 124) << "it did not run on: " << ended.output;
   EXPECT_THAT(ended.output,
               HasSubstr("warning config is valid, but reason=\"cluster web has on_expiry: release, "
