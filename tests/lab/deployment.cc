@@ -150,7 +150,7 @@ absl::Status Deployment::SaveStore() {
     if (absl::Status stopped = (*controller)->Stop(); !stopped.ok()) return stopped;
   }
   // Without the -shm file, as a backup has it: SQLite makes it anew from the -wal file.
-  const absl::Status copied =
+  absl::Status copied =
       host.RunOk({"/bin/sh", "-c",
                   absl::StrCat("rm -rf ", kSavedStore, " && mkdir ", kSavedStore, " && cp -p ",
                                kStore, " ", kSavedStore, " && if [ -f ", kStore,

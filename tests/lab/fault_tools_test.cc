@@ -21,10 +21,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-#define ASSERT_OK(expression)                  \
-  do {                                         \
-    const absl::Status status_ = (expression); \
-    ASSERT_TRUE(status_.ok()) << status_;      \
+#define ASSERT_OK(expression)                   \
+  do {                                          \
+    const absl::Status& status_ = (expression); \
+    ASSERT_TRUE(status_.ok()) << status_;       \
   } while (false)
 
 std::unique_ptr<Lab> UpOrDie() {

@@ -46,6 +46,7 @@ absl::Status Lab::ChangeElements(const std::string& set, const std::vector<std::
 absl::Status Lab::ChangeDrops(const std::vector<std::pair<std::string, std::string>>& pairs,
                               bool add) {
   std::vector<std::string> elements;
+  elements.reserve(pairs.size());
   for (const auto& [from, to] : pairs) elements.push_back(PairOf(from, to));
   return ChangeElements("dropped", elements, add);
 }

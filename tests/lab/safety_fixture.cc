@@ -328,7 +328,7 @@ MeterReport SafetyTest::Measure(MonoTime mark, const std::string& what) {
   return report;
 }
 
-void SafetyTest::Expect(std::vector<std::string> breaches) const {
+void SafetyTest::Expect(const std::vector<std::string>& breaches) const {
   if (breaches.empty()) return;
   ADD_FAILURE() << absl::StrJoin(breaches, "\n") << "\n" << Everything();
 }
@@ -361,7 +361,7 @@ void SafetyTest::ExpectNothingLost(const MeterReport& report) const {
   if (!report.http.moves.empty() || !report.arp.moves.empty()) {
     breaches.push_back("the VIP has moved");
   }
-  Expect(std::move(breaches));
+  Expect(breaches);
 }
 
 void SafetyTest::ExpectOutageWithin(const MeterReport& report, Duration bound) const {
@@ -372,7 +372,7 @@ void SafetyTest::ExpectOutageWithin(const MeterReport& report, Duration bound) c
                                     report.http.outage.ongoing ? ", ongoing" : "",
                                     "; the bound is ", absl::FormatDuration(bound)));
   }
-  Expect(std::move(breaches));
+  Expect(breaches);
 }
 
 Duration SafetyTest::TakeoverBound() const {

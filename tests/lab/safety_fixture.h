@@ -26,7 +26,7 @@ namespace hb::lab {
 // In a test of SafetyTest.
 #define ASSERT_OK(expression)                                     \
   do {                                                            \
-    const absl::Status status_ = (expression);                    \
+    const absl::Status& status_ = (expression);                   \
     ASSERT_TRUE(status_.ok()) << status_ << "\n" << Everything(); \
   } while (false)
 
@@ -134,7 +134,7 @@ class SafetyTest : public ::testing::TestWithParam<Place> {
   std::unique_ptr<Meter> meter_;
 
  private:
-  void Expect(std::vector<std::string> breaches) const;
+  void Expect(const std::vector<std::string>& breaches) const;
   static std::vector<std::string> TwoHolders(const MeterReport& report);
   std::vector<std::string> Deciders(std::string_view but) const;
 };

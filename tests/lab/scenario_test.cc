@@ -23,7 +23,7 @@ using ::testing::Not;
 
 #define ASSERT_OK(expression)                                     \
   do {                                                            \
-    const absl::Status status_ = (expression);                    \
+    const absl::Status& status_ = (expression);                   \
     ASSERT_TRUE(status_.ok()) << status_ << "\n" << Everything(); \
   } while (false)
 

@@ -82,37 +82,38 @@ long WaitInSlices(long address, long operation, long value, const timespec& dead
 extern "C" {
 
 // NOLINTBEGIN(cert-dcl50-cpp): the C library's own signatures.
-int clock_gettime(clockid_t clock, timespec* time) noexcept {
-  const long result = Real(SYS_clock_gettime, clock, reinterpret_cast<long>(time), 0, 0, 0, 0);
-  if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
-    time->tv_sec += Offset() / kSecond;
+int clock_gettime(clockid_t clock_id, timespec* tp) noexcept {
+  const long result = Real(SYS_clock_gettime, clock_id, reinterpret_cast<long>(tp), 0, 0, 0, 0);
+  if (result == 0 && (clock_id == CLOCK_REALTIME || clock_id == CLOCK_REALTIME_COARSE)) {
+    tp->tv_sec += Offset() / kSecond;
   }
   return static_cast<int>(result);
 }
 
-int gettimeofday(timeval* time, void* /*zone*/) noexcept {
+int gettimeofday(timeval* tv, void* /*tz*/) noexcept {
   const int64_t now = TrueNow() + Offset();
-  *time = {.tv_sec = now / kSecond, .tv_usec = now % kSecond / 1000};
+  *tv = {.tv_sec = now / kSecond, .tv_usec = now % kSecond / 1000};
   return 0;
 }
 
-time_t time(time_t* result) noexcept {
+time_t time(time_t* timer) noexcept {
   const time_t now = (TrueNow() + Offset()) / kSecond;
-  if (result != nullptr) *result = now;
+  if (timer != nullptr) *timer = now;
   return now;
 }
 
-long syscall(long number, ...) noexcept {
+long syscall(long sysno, ...) noexcept {
   long words[6];
   va_list arguments;
-  va_start(arguments, number);
+  va_start(arguments, sysno);
   for (long& word : words) word = va_arg(arguments, long);
   va_end(arguments);
-  if (WaitsByWallClock(number, static_cast<int>(words[1]), words[3])) {
-    return WaitInSlices(words[0], words[1], words[2], *reinterpret_cast<timespec*>(words[3]),
-                        words[5]);
+  if (WaitsByWallClock(sysno, static_cast<int>(words[1]), words[3])) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): as the kernel reads the word.
+    const timespec& deadline = *reinterpret_cast<const timespec*>(words[3]);
+    return WaitInSlices(words[0], words[1], words[2], deadline, words[5]);
   }
-  return Real(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+  return Real(sysno, words[0], words[1], words[2], words[3], words[4], words[5]);
 }
 // NOLINTEND(cert-dcl50-cpp)
 
