@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "common/boot_clock.h"
 #include "common/poster.h"
 #include "common/version.h"
@@ -38,10 +39,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
 
 }  // namespace
 
-// Lives until gRPC is done with it, whatever becomes of the link. Its callbacks decode and post.
+// Its callbacks decode and post. Deleted on the loop's thread only: gRPC's last channel ends the
+// thread that runs the callbacks, which must not be the one it waits on.
 class ExecutorLink::Session
-    : public grpc::ClientBidiReactor<v1::ControllerMessage, v1::ExecutorMessage>,
-      public std::enable_shared_from_this<Session> {
+    : public grpc::ClientBidiReactor<v1::ControllerMessage, v1::ExecutorMessage> {
  public:
   Session(std::shared_ptr<Poster> poster, std::weak_ptr<ExecutorLink*> link, uint64_t serial,
           const std::string& address)
@@ -50,8 +51,10 @@ class ExecutorLink::Session
         serial_(serial),
         stub_(v1::Executor::NewStub(MakeChannel(address))) {}
 
+  // Waits for gRPC to be done with it, which Cancel() makes soon.
+  ~Session() override { done_.WaitForNotification(); }
+
   void Start(const v1::ControllerMessage& hello) {
-    keep_ = shared_from_this();
     stub_->async()->Session(&context_, this);
     (void)Write(hello);
     StartRead(&incoming_);
@@ -71,6 +74,7 @@ class ExecutorLink::Session
   }
 
   void Cancel() { context_.TryCancel(); }
+  bool done() const { return done_.HasBeenNotified(); }
 
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
@@ -105,7 +109,7 @@ class ExecutorLink::Session
     poster_->Post([link = link_, serial = serial_, error] {
       if (const auto alive = link.lock()) (*alive)->OnDone(serial, error);
     });
-    keep_.reset();
+    done_.Notify();
   }
 
  private:
@@ -115,7 +119,7 @@ class ExecutorLink::Session
   const std::unique_ptr<v1::Executor::Stub> stub_;
   grpc::ClientContext context_;
   v1::ExecutorMessage incoming_;
-  std::shared_ptr<Session> keep_;
+  absl::Notification done_;
   absl::Mutex mutex_;
   std::deque<v1::ControllerMessage> outgoing_ ABSL_GUARDED_BY(mutex_);
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -145,7 +149,8 @@ void ExecutorLink::Dial() {
   hello.set_software_version(kVersion);
   give_up_reason_.clear();
   last_message_ = BootNow();
-  session_ = std::make_shared<Session>(poster_, self_, ++serial_, options_.address);
+  std::erase_if(ending_, [](const auto& session) { return session->done(); });
+  session_ = std::make_unique<Session>(poster_, self_, ++serial_, options_.address);
   session_->Start(message);
   Watch();
 }
@@ -192,7 +197,7 @@ void ExecutorLink::OnDone(uint64_t serial, const std::string& error) {
   if (serial != serial_) return;
   ++serial_;  // nothing more is heard of it
   open_ = false;
-  session_.reset();
+  ending_.push_back(std::move(session_));
   watch_.Cancel();
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
   redial_ = loop_->After(backoff_, [this] { Dial(); });

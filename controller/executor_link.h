@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/event_loop.h"
 #include "common/poster.h"
@@ -59,7 +60,8 @@ class ExecutorLink {
   const std::shared_ptr<Poster> poster_;
   // Calls that were posted for this link find it gone through this.
   std::shared_ptr<ExecutorLink*> self_;
-  std::shared_ptr<Session> session_;
+  std::unique_ptr<Session> session_;
+  std::vector<std::unique_ptr<Session>> ending_;  // cancelled or over; gRPC may not be done with it
   uint64_t serial_ = 0;  // of the session; messages of earlier ones are dropped
   bool open_ = false;
   std::string give_up_reason_;

@@ -6,6 +6,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "common/boot_clock.h"
 #include "executor/wire.h"
 
@@ -31,43 +32,62 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
 
 // ---- asking ----
 
+// Deleted on the loop's thread only: gRPC's last channel ends the thread that runs the callbacks,
+// which must not be the one it waits on.
 struct PeerClient::Call {
+  Call() = default;
+  // Waits for gRPC to be done with it.
+  ~Call() { ended.WaitForNotification(); }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
   grpc::ClientContext context;
   v1::PromiseRequest request;
   v1::PromiseReply reply;
+  absl::Notification ended;
 };
 
 PeerClient::PeerClient(EventLoop* loop, std::string node)
-    : loop_(loop), node_(std::move(node)), poster_(std::make_shared<Poster>(loop)) {}
+    : loop_(loop),
+      node_(std::move(node)),
+      poster_(std::make_shared<Poster>(loop)),
+      self_(std::make_shared<PeerClient*>(this)) {}
 
-PeerClient::~PeerClient() { poster_->Close(); }
+PeerClient::~PeerClient() {
+  self_.reset();
+  poster_->Close();
+  for (const auto& [id, call] : calls_) call->context.TryCancel();
+}
 
 void PeerClient::Ask(const AskPromise& question, Duration within,
                      std::function<void(absl::StatusOr<PromiseReply>)> done) {
-  if (*under_way_ >= kMaxQuestions) {
+  if (calls_.size() >= kMaxQuestions) {
     loop_->Post([done = std::move(done)] {
       done(absl::UnavailableError("too many questions are under way"));
     });
     return;
   }
-  ++*under_way_;
   if (!stubs_.contains(question.peer.executor) && stubs_.size() >= kMaxChannels) stubs_.clear();
   std::unique_ptr<v1::Peer::Stub>& stub = stubs_[question.peer.executor];
   if (stub == nullptr) stub = v1::Peer::NewStub(MakeChannel(question.peer.executor));
-  auto call = std::make_shared<Call>();
+  const uint64_t id = next_call_++;
+  Call* const call = (calls_[id] = std::make_unique<Call>()).get();
   call->request = PromiseRequestToWire(question, node_);
   // For the transport alone; the lease counts by the boot clock.
   call->context.set_deadline(absl::ToChronoTime(WallNow() + within));
   stub->async()->Promise(&call->context, &call->request, &call->reply,
-                         [call, poster = poster_, under_way = under_way_, done = std::move(done),
-                          question](const grpc::Status& status) {
+                         [self = std::weak_ptr(self_), call, id, poster = poster_,
+                          done = std::move(done), question](const grpc::Status& status) {
                            absl::StatusOr<PromiseReply> reply =
                                absl::UnavailableError(status.error_message());
                            if (status.ok()) reply = PromiseReplyFromWire(call->reply, question);
-                           poster->Post([under_way, done, reply = std::move(reply)] {
-                             --*under_way;
+                           poster->Post([self, id, done, reply = std::move(reply)] {
+                             const std::shared_ptr<PeerClient*> client = self.lock();
+                             if (client == nullptr) return;
+                             (*client)->calls_.erase(id);
                              done(reply);
                            });
+                           call->ended.Notify();
                          });
 }
 

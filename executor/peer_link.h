@@ -23,7 +23,7 @@ class PeerClient final : public Peers {
   // More peers than this are not kept connected at a time.
   static constexpr size_t kMaxChannels = 256;
   // Questions that are under way at a time, all together; beyond, one fails at once.
-  static constexpr int kMaxQuestions = 4096;
+  static constexpr size_t kMaxQuestions = 4096;
 
   // `node`: this one. `loop` must outlive the client.
   PeerClient(EventLoop* loop, std::string node);
@@ -41,8 +41,10 @@ class PeerClient final : public Peers {
   EventLoop* const loop_;
   const std::string node_;
   const std::shared_ptr<Poster> poster_;
+  std::shared_ptr<PeerClient*> self_;  // posted answers find the client gone through this
   std::map<std::string, std::unique_ptr<v1::Peer::Stub>> stubs_;  // by address
-  std::shared_ptr<int> under_way_ = std::make_shared<int>(0);     // the loop's
+  std::map<uint64_t, std::unique_ptr<Call>> calls_;               // under way
+  uint64_t next_call_ = 0;
 };
 
 class PeerService final : public v1::Peer::CallbackService {

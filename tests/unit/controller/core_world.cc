@@ -31,9 +31,10 @@ ClusterModel MakeModel(size_t nodes) {
 
 namespace {
 
-Persistent With(Persistent stored, bool established) {
-  stored.established = established;
-  return stored;
+Persistent With(const Persistent& stored, bool established) {
+  Persistent changed = stored;
+  changed.established = established;
+  return changed;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "common/boot_clock.h"
 #include "executor/controller_link.h"
 #include "executor/wire.h"
+#include "tests/fakes/silent_server.h"
 
 namespace hb::executor {
 namespace {
@@ -139,6 +140,26 @@ TEST_F(PeerLinkTest, QuestionsThatWaitEndWhenTheExecutorDoes) {
   ASSERT_TRUE(reply);
   EXPECT_THAT(std::string(reply->status().message()), HasSubstr("the executor is stopping"));
   giver_.waiting({0, true, 9, false, ""});  // too late, and harmless
+}
+
+// The last channel of a process takes gRPC's callback thread with it: it must not go on that very
+// thread. (With the address sanitizer a wrong order is a double free.)
+TEST(PeerClientTest, EndsWithItsQuestionsWhereverTheyStand) {
+  const SilentServer peer;
+  ASSERT_FALSE(peer.address().empty());
+  const std::unique_ptr<EventLoop> loop = EventLoop::Create().value();
+  int answers = 0;
+  for (int i = 0; i < 20; ++i) {
+    PeerClient client(loop.get(), "master");
+    for (int n = 0; n < 3; ++n) {
+      client.Ask({"web", {"slave", peer.address()}, 7, {}, absl::Seconds(1)}, absl::Seconds(60),
+                 [&answers](const absl::StatusOr<PromiseReply>& /*reply*/) { ++answers; });
+    }
+    const MonoTime until = BootNow() + absl::Milliseconds(i);
+    while (BootNow() < until) (void)loop->RunOnce(absl::Milliseconds(1));
+  }
+  (void)loop->RunOnce(absl::ZeroDuration());
+  EXPECT_EQ(answers, 0) << "a client that is gone answers nobody";
 }
 
 TEST(PromiseWireTest, EachFieldIsJudged) {
