@@ -10,6 +10,7 @@
 #include "common/config/proto_duration.h"
 #include "common/log.h"
 #include "common/poster.h"
+#include "controller/core/terms.h"
 #include "controller/setup.h"
 
 namespace hb::controller {

@@ -35,9 +35,6 @@ NodeReport ReadReport(const v1::ClusterReport& report, uint64_t revision);
 // What the store has of a cluster, in the core's words, and back.
 Persistent FromStored(const StoredCluster& stored);
 StoredOverrides ToStored(const Persistent& state);
-// A holder may still work by the configuration before this one: the terms of both, until it has
-// confirmed the new one.
-void Widen(const ClusterModel& model, Persistent* state);
 
 // The address from which this host reaches `target`; absent when there is no route.
 std::optional<IpAddress> SourceAddressFor(const IpAddress& target);

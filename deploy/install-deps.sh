@@ -17,7 +17,7 @@ readonly build=(
 # What the tests, the lab and the quickstart run.
 readonly lab=(
   apache2-bin curl debootstrap iputils-arping iputils-ping jq libcap2-bin nftables nginx-core openssl procps python3
-  systemd-container tcpdump
+  spin systemd-container tcpdump
 )
 
 usage() {

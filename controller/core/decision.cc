@@ -46,6 +46,7 @@ Decision::Decision(ClusterModel model, const Persistent& stored, MonoTime grants
     for (const NodeModel& node : model_.nodes) stored_.terms_members.push_back(node.name);
   }
   for (NodeState& node : nodes_) {
+    node.seen_by.resize(nodes_.size());
     node.icmp = ProbeHealth(model_.icmp);
     node.http = ProbeHealth(model_.http.value_or(ClusterModel::Damping()));
   }
@@ -88,6 +89,12 @@ void Decision::Take(const ProbeSeen& input) {
   if (!node.page_expected) return;
   node.http.Seen(input.good, input.detail, now_);
   if (input.good && move_ && move_->to == input.node) move_->page_seen = true;
+}
+
+void Decision::Take(const VantageSeen& input) {
+  if (!input.good || input.observer == input.node) return;
+  NodeState::Sight& sight = nodes_[input.node].seen_by[input.observer];
+  (input.kind == ProbeKind::kIcmp ? sight.icmp : sight.http) = now_;
 }
 
 void Decision::Take(const StreamOpened& input) {
@@ -252,6 +259,15 @@ void Decision::Take(const Command& input) {
             "Acknowledged by the operator: automatic failback is allowed again");
       }
       return Answer(input.id, true, "acknowledged");
+    case Command::Kind::kDrain:
+    case Command::Kind::kUndrain:
+      if (!input.to) return Answer(input.id, false, "no node is named");
+      return SetDrained(*input.to, input.kind == Command::Kind::kDrain, input.id);
+    case Command::Kind::kPin:
+      if (!input.to) return Answer(input.id, false, "no node is named");
+      return SetPinned(input.to, input.id);
+    case Command::Kind::kUnpin:
+      return SetPinned(std::nullopt, input.id);
     case Command::Kind::kSwitchover:
     case Command::Kind::kFailback:
       break;
@@ -276,16 +292,49 @@ void Decision::Take(const Command& input) {
   }
   if (FitnessOf(*to) == Fitness::kNo) {
     return Answer(input.id, false,
-                  absl::StrCat(Name(*to), " could not take over: ", nodes_[*to].reason));
+                  absl::StrCat(Name(*to), " could not take over: ", WhyUnfit(*to)));
   }
   StartMove(failback ? MoveCause::kFailback : MoveCause::kSwitchover, *to,
             failback ? "Failback by the operator" : "Switchover by the operator", input.id);
 }
 
+bool Decision::IsDrained(NodeIndex i) const {
+  return std::find(stored_.drained.begin(), stored_.drained.end(), Name(i)) !=
+         stored_.drained.end();
+}
+
+void Decision::SetDrained(NodeIndex i, bool drained, uint64_t command) {
+  if (IsDrained(i) != drained) {
+    if (drained) {
+      stored_.drained.push_back(Name(i));
+    } else {
+      std::erase(stored_.drained, Name(i));
+    }
+    actions_.push_back(Save{stored_});
+    Say(Severity::kInfo, drained ? "drained" : "undrained", i,
+        absl::StrCat(Name(i), drained ? " is drained by the operator: it is to give no service"
+                                      : " may give service again"));
+  }
+  Answer(command, true, drained ? "drained" : "undrained");
+}
+
+void Decision::SetPinned(std::optional<NodeIndex> i, uint64_t command) {
+  const std::string name = i ? Name(*i) : "";
+  if (stored_.pinned != name) {
+    stored_.pinned = name;
+    stored_.placed = false;
+    actions_.push_back(Save{stored_});
+    Say(Severity::kInfo, i ? "pinned" : "unpinned", i,
+        i ? absl::StrCat("Pinned by the operator: ", name, " is preferred, whatever the priorities")
+          : "Unpinned by the operator: priorities count again");
+  }
+  Answer(command, true, i ? "pinned" : "unpinned");
+}
+
 // --- Orders ---
 
 bool Decision::WantsService(NodeIndex i) const {
-  if (model_.standby_runs_service) return true;
+  if (model_.standby_runs_service && !IsDrained(i)) return true;
   if (move_ && move_->to == i) return true;
   if (active_ == i && !(move_ && move_->release_ordered && move_->from == i)) return true;
   // Nobody serves and nothing healthier is known: whoever gets its service to run again is it.

@@ -109,6 +109,12 @@ class Decision {
     std::string reason = "Nothing is known yet";
     MonoTime well_since = MonoTime::Infinite();
     MonoTime bad_since;  // first evidence of what made the verdict bad
+    // The newest answers to each other node's probes; MonoTime(): none.
+    struct Sight {
+      MonoTime icmp;
+      MonoTime http;
+    };
+    std::vector<Sight> seen_by;
   };
 
   enum class Stage { kPreparing, kReleasing, kActivating };
@@ -133,6 +139,7 @@ class Decision {
 
   // Inputs (decision.cc).
   void Take(const ProbeSeen& input);
+  void Take(const VantageSeen& input);
   void Take(const StreamOpened& input);
   void Take(const StreamClosed& input);
   void Take(const ReportSeen& input);
@@ -149,11 +156,15 @@ class Decision {
   // Evidence (decision_evidence.cc).
   void UpdateVerdict(NodeIndex i);
   void ChangeVerdict(NodeIndex i, Verdict verdict, const Evidence& evidence);
-  Evidence Gather(NodeIndex i) const;
+  Evidence Gather(NodeIndex i);
+  // Another node that is heard has had an answer of its own since this controller's probe began to
+  // fail, and lately.
+  bool SeenElsewhere(NodeIndex i, ProbeKind kind);
   void ExpectPage(NodeIndex i);
   bool Silent(NodeIndex i) const;
   bool Acted(NodeIndex i) const;  // the executor has acted upon our newest start attempt
   Fitness FitnessOf(NodeIndex i) const;
+  std::string WhyUnfit(NodeIndex i) const;
   std::optional<NodeIndex> Best(Fitness at_least, std::optional<NodeIndex> except) const;
   std::optional<NodeIndex> Preferred() const;
 
@@ -207,6 +218,12 @@ class Decision {
   OnLeave WhenLeaving(NodeIndex i) const;
   void RecordHolder(NodeIndex i);
 
+  bool IsDrained(NodeIndex i) const;
+  void SetDrained(NodeIndex i, bool drained, uint64_t command);
+  void SetPinned(std::optional<NodeIndex> i, uint64_t command);
+  // Of automatic failback and of a choice between equals: a pinned node comes before all.
+  uint64_t Preference(NodeIndex i) const;
+
   void Say(Severity severity, const std::string& type, std::optional<NodeIndex> node,
            const std::string& reason);
   void Tell(uint64_t command, const std::string& text);
@@ -231,8 +248,8 @@ class Decision {
   MonoTime witness_asked_;    // the newest question that was answered
   std::deque<MonoTime> moves_;
   std::string stuck_;  // why nothing is done although something is wrong; said once
-  MonoTime next_failback_;
-  Duration failback_backoff_;
+  MonoTime next_planned_;
+  Duration planned_backoff_;
 };
 
 }  // namespace hb::controller

@@ -50,7 +50,23 @@ bool Decision::Acted(NodeIndex i) const {
   return node.report && node.report->start_attempt >= node.start_attempt;
 }
 
-Evidence Decision::Gather(NodeIndex i) const {
+bool Decision::SeenElsewhere(NodeIndex i, ProbeKind kind) {
+  const NodeState& node = nodes_[i];
+  const bool icmp = kind == ProbeKind::kIcmp;
+  const MonoTime failing_since = (icmp ? node.icmp : node.http).failing_since();
+  for (NodeIndex observer = 0; observer < nodes_.size(); ++observer) {
+    const NodeState::Sight& sight = node.seen_by[observer];
+    const MonoTime seen = icmp ? sight.icmp : sight.http;
+    if (seen <= failing_since || Silent(observer)) continue;
+    const MonoTime until = seen + std::max(model_.ttl, model_.heartbeat * kSilentHeartbeats);
+    if (now_ >= until) continue;
+    WakeAt(until);
+    return true;
+  }
+  return false;
+}
+
+Evidence Decision::Gather(NodeIndex i) {
   const NodeState& node = nodes_[i];
   Evidence evidence;
   evidence.icmp = node.icmp.state();
@@ -60,6 +76,8 @@ Evidence Decision::Gather(NodeIndex i) const {
   if (node.page_expected && !outdated) evidence.http = node.http.state();
   evidence.icmp_failing = node.icmp.up() && node.icmp.failing();
   evidence.silent = Silent(i);
+  evidence.host_seen_elsewhere = node.icmp.down() && SeenElsewhere(i, ProbeKind::kIcmp);
+  evidence.page_seen_elsewhere = node.http.down() && SeenElsewhere(i, ProbeKind::kHttp);
   evidence.dialling = !node.dialled;
   if (!node.report) return evidence;
   evidence.service = node.report->service;
@@ -165,7 +183,7 @@ void Decision::ChangeVerdict(NodeIndex i, Verdict verdict, const Evidence& evide
 Fitness Decision::FitnessOf(NodeIndex i) const {
   const NodeState& node = nodes_[i];
   if (Silent(i) || !node.report->knows_spec || !node.report->obstacles.empty() ||
-      node.report->leaving) {
+      node.report->leaving || IsDrained(i)) {
     return Fitness::kNo;
   }
   if (node.verdict == Verdict::kServiceDown || node.suspect) return Fitness::kSuspect;
@@ -175,26 +193,34 @@ Fitness Decision::FitnessOf(NodeIndex i) const {
   return Fitness::kPresumed;
 }
 
+std::string Decision::WhyUnfit(NodeIndex i) const {
+  return IsDrained(i) ? "it is drained" : nodes_[i].reason;
+}
+
 std::optional<NodeIndex> Decision::Best(Fitness at_least, std::optional<NodeIndex> except) const {
   std::optional<NodeIndex> best;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     if (i == except || FitnessOf(i) < at_least || !MayBeReplacedBy(i)) continue;
     const auto rank = [this](NodeIndex n) {
-      return std::make_tuple(FitnessOf(n), !nodes_[n].report->bound, model_.nodes[n].priority);
+      return std::make_tuple(FitnessOf(n), !nodes_[n].report->bound, Preference(n));
     };
     if (!best || rank(i) > rank(*best)) best = i;
   }
   return best;
 }
 
+uint64_t Decision::Preference(NodeIndex i) const {
+  return Name(i) == stored_.pinned ? UINT64_MAX : model_.nodes[i].priority;
+}
+
 std::optional<NodeIndex> Decision::Preferred() const {
   std::optional<NodeIndex> preferred;
   bool tie = false;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (!preferred || model_.nodes[i].priority > model_.nodes[*preferred].priority) {
+    if (!preferred || Preference(i) > Preference(*preferred)) {
       preferred = i;
       tie = false;
-    } else if (model_.nodes[i].priority == model_.nodes[*preferred].priority) {
+    } else if (Preference(i) == Preference(*preferred)) {
       tie = true;
     }
   }

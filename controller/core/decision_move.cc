@@ -12,9 +12,10 @@ namespace {
 // A planned move whose target has not got its service to answer by then is given up, and so is an
 // activation.
 constexpr Duration kPrepareLimit = absl::Seconds(90);
-// After a failback that failed, the next is tried after 2, 4, 8, then every 15 s.
-constexpr Duration kFirstFailbackBackoff = absl::Seconds(2);
-constexpr Duration kMaxFailbackBackoff = absl::Seconds(15);
+// After a failback, or a handover of a drained node, that failed the next is tried after 2, 4, 8,
+// then every 15 s.
+constexpr Duration kFirstPlannedBackoff = absl::Seconds(2);
+constexpr Duration kMaxPlannedBackoff = absl::Seconds(15);
 
 // A controller that was cut off itself reaches an executor that lives by then: an attempt to
 // connect and the pause before it take a second each.
@@ -97,11 +98,19 @@ void Decision::ConsiderFailover(NodeIndex a) {
 }
 
 void Decision::HandOver(NodeIndex a) {
-  if (Silent(a) || !nodes_[a].report->leaving || stored_.paused) return;
+  if (Silent(a) || stored_.paused) return;
+  const bool leaving = nodes_[a].report->leaving;
+  if (!leaving && !IsDrained(a)) return;
+  if (!leaving && now_ < next_planned_) return WakeAt(next_planned_);
   const std::optional<NodeIndex> best = Best(Fitness::kPresumed, a);
-  if (!best) return;
-  StartMove(MoveCause::kHandover, *best, absl::StrCat(Name(a), " executor is stopping"),
-            std::nullopt);
+  if (!best) {
+    if (!leaving) {
+      stuck_ = absl::StrCat(Name(a), " is drained, and no other node could take over: staying put");
+    }
+    return;
+  }
+  StartMove(MoveCause::kHandover, *best,
+            absl::StrCat(Name(a), leaving ? " executor is stopping" : " is drained"), std::nullopt);
 }
 
 std::optional<NodeIndex> Decision::KeptByPromises() {
@@ -143,7 +152,7 @@ void Decision::ForceSwitchover(const Command& command) {
   }
   if (FitnessOf(*to) == Fitness::kNo) {
     return Answer(command.id, false,
-                  absl::StrCat(Name(*to), " could not take over: ", nodes_[*to].reason));
+                  absl::StrCat(Name(*to), " could not take over: ", WhyUnfit(*to)));
   }
   if (move_) AbandonMove("an operator forces another");
   adopting_ = false;
@@ -159,18 +168,18 @@ void Decision::ForceSwitchover(const Command& command) {
 
 void Decision::ConsiderFailback(NodeIndex a) {
   if (Silent(a)) return;
-  if (!model_.auto_failback || stored_.paused || stored_.placed || stored_.flapping) return;
+  const bool wanted = model_.auto_failback || !stored_.pinned.empty();
+  if (!wanted || stored_.paused || stored_.placed || stored_.flapping) return;
   std::optional<NodeIndex> best;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    const uint32_t priority = model_.nodes[i].priority;
-    if (priority <= model_.nodes[a].priority || FitnessOf(i) == Fitness::kNo ||
+    if (Preference(i) <= Preference(a) || FitnessOf(i) == Fitness::kNo ||
         nodes_[i].well_since == MonoTime::Infinite()) {
       continue;
     }
-    if (!best || priority > model_.nodes[*best].priority) best = i;
+    if (!best || Preference(i) > Preference(*best)) best = i;
   }
   if (!best) return;
-  const MonoTime due = std::max(nodes_[*best].well_since + model_.failback_after, next_failback_);
+  const MonoTime due = std::max(nodes_[*best].well_since + model_.failback_after, next_planned_);
   if (now_ < due) return WakeAt(due);
   StartMove(
       MoveCause::kFailback, *best,
@@ -213,7 +222,7 @@ void Decision::AdvanceMove() {
 void Decision::AdvancePreparing() {
   const NodeState& target = nodes_[move_->to];
   const NodeState& from = nodes_[*move_->from];
-  if (FitnessOf(move_->to) == Fitness::kNo) return AbandonMove(target.reason);
+  if (FitnessOf(move_->to) == Fitness::kNo) return AbandonMove(WhyUnfit(move_->to));
   if (from.verdict == Verdict::kServiceDown || from.verdict == Verdict::kNodeDown ||
       from.verdict == Verdict::kUnable) {
     return AbandonMove(from.reason);
@@ -250,7 +259,7 @@ void Decision::AdvancePreparing() {
 
 void Decision::AdvanceReleasing() {
   Move& move = *move_;
-  if (FitnessOf(move.to) == Fitness::kNo) return AbandonMove(nodes_[move.to].reason);
+  if (FitnessOf(move.to) == Fitness::kNo) return AbandonMove(WhyUnfit(move.to));
   if (!move.epoch_asked) {
     uint64_t highest = stored_.epoch;
     for (const NodeState& node : nodes_) {
@@ -409,8 +418,8 @@ void Decision::AdvanceActivating() {
 void Decision::FinishMove() {
   const Move move = *move_;
   move_.reset();
-  next_failback_ = now_;
-  failback_backoff_ = absl::ZeroDuration();
+  next_planned_ = now_;
+  planned_backoff_ = absl::ZeroDuration();
   Say(Severity::kInfo, "serving", move.to,
       absl::StrCat(model_.name, " serves from ", Name(move.to)));
   if (move.cause == MoveCause::kFailover) {
@@ -418,10 +427,10 @@ void Decision::FinishMove() {
         absl::StrCat(HumanDuration(now_ - move.since), " after the first evidence");
   }
   if (IsPlanned(move.cause)) {
-    const bool better_exists =
-        std::any_of(model_.nodes.begin(), model_.nodes.end(), [this, &move](const NodeModel& node) {
-          return node.priority > model_.nodes[move.to].priority;
-        });
+    bool better_exists = false;
+    for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+      better_exists = better_exists || Preference(i) > Preference(move.to);
+    }
     const bool placed = move.cause == MoveCause::kSwitchover && better_exists;
     if (placed != stored_.placed) {
       stored_.placed = placed;
@@ -440,10 +449,9 @@ void Decision::AbandonMove(const std::string& why) {
   if (move.seized && move.stage != Stage::kActivating) stored_.epoch = *move.epoch;
   Say(Severity::kWarning, "move_abandoned", move.to,
       absl::StrCat("The ", ToString(move.cause), " to ", Name(move.to), " is given up: ", why));
-  if (move.cause == MoveCause::kFailback) {
-    failback_backoff_ =
-        std::clamp(failback_backoff_ * 2, kFirstFailbackBackoff, kMaxFailbackBackoff);
-    next_failback_ = now_ + failback_backoff_;
+  if (move.cause == MoveCause::kFailback || move.cause == MoveCause::kHandover) {
+    planned_backoff_ = std::clamp(planned_backoff_ * 2, kFirstPlannedBackoff, kMaxPlannedBackoff);
+    next_planned_ = now_ + planned_backoff_;
   }
   if (move.command) Answer(*move.command, false, why);
 }

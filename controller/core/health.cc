@@ -61,8 +61,13 @@ Verdict Judge(const Evidence& e) {
   const bool http_down = e.http == State::kDown;
   if (e.silent) {
     // A page proves that the host lives, whatever becomes of pings.
-    if (icmp_down && e.http != State::kUp) return Verdict::kNodeDown;
-    if (http_down && e.icmp == State::kUp) return Verdict::kServiceDown;
+    if (icmp_down && e.http != State::kUp) {
+      // Whether its executor lives, its lease tells.
+      return e.host_seen_elsewhere ? Verdict::kAgentDown : Verdict::kNodeDown;
+    }
+    if (http_down && e.icmp == State::kUp) {
+      return e.page_seen_elsewhere ? Verdict::kAgentDown : Verdict::kServiceDown;
+    }
     // Host or executor? The next pings tell.
     if (e.dialling || (e.icmp_failing && e.http != State::kUp)) return Verdict::kUnknown;
     if (e.icmp == State::kUp || e.http == State::kUp) return Verdict::kAgentDown;
@@ -74,10 +79,10 @@ Verdict Judge(const Evidence& e) {
        e.service == ServiceState::kStopped)) {
     return Verdict::kServiceDown;
   }
-  if (http_down && !icmp_down) return Verdict::kServiceDown;
+  if (http_down && !icmp_down && !e.page_seen_elsewhere) return Verdict::kServiceDown;
   if (e.has_obstacles) return Verdict::kUnable;
   // The executor speaks and reports that all is well there: what fails is the way from here.
-  if (icmp_down) return Verdict::kPathDown;
+  if (icmp_down || http_down) return Verdict::kPathDown;
   return Verdict::kHealthy;
 }
 

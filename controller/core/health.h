@@ -68,6 +68,9 @@ struct Evidence {
   ServiceState service = ServiceState::kUnknown;
   bool has_obstacles = false;
   bool icmp_failing = false;  // up still, but the newest pings went unanswered
+  // Another node sees, since this controller does not: the host answers; the page comes.
+  bool host_seen_elsewhere = false;
+  bool page_seen_elsewhere = false;
 };
 
 // The rules are ordered; the first that applies decides.

@@ -57,6 +57,10 @@ struct Persistent {
   // L7): the loosest policy, and the nodes that each of its specs names. Empty: this one's.
   OnExpiry terms_policy = OnExpiry::kRelease;
   std::vector<std::string> terms_members = {};
+  // By operators, until taken back: nodes that are to give no service, and the node that is
+  // preferred whatever the priorities say.
+  std::vector<std::string> drained = {};
+  std::string pinned = {};
   friend bool operator==(const Persistent&, const Persistent&) = default;
 };
 
@@ -93,6 +97,13 @@ struct ProbeSeen {
   bool good;
   std::string detail;
 };
+// Another node's executor probed `node`, on its own address, as this controller does.
+struct VantageSeen {
+  NodeIndex observer;
+  NodeIndex node;
+  ProbeKind kind;
+  bool good;
+};
 struct StreamOpened {
   NodeIndex node;
 };
@@ -119,16 +130,17 @@ struct LoopLate {
   Duration by;
 };
 struct Command {
-  enum class Kind { kSwitchover, kFailback, kPause, kResume, kAck };
+  enum class Kind { kSwitchover, kFailback, kPause, kResume, kAck, kDrain, kUndrain, kPin, kUnpin };
   uint64_t id;
   Kind kind;
-  std::optional<NodeIndex> to;  // of a switchover; absent: the best standby
-  bool force = false;           // of a switchover: whoever is silent is not waited for (L10)
-  std::string by = {};          // who says so
+  // Of a switchover, absent: the best standby; drain, undrain and pin: the node that is meant.
+  std::optional<NodeIndex> to;
+  bool force = false;   // of a switchover: whoever is silent is not waited for (L10)
+  std::string by = {};  // who says so
 };
 struct TimePassed {};
-using Input = std::variant<ProbeSeen, StreamOpened, StreamClosed, ReportSeen, WitnessSeen,
-                           EpochStored, LoopLate, Command, TimePassed>;
+using Input = std::variant<ProbeSeen, VantageSeen, StreamOpened, StreamClosed, ReportSeen,
+                           WitnessSeen, EpochStored, LoopLate, Command, TimePassed>;
 
 // The standing order for a node.
 struct Order {

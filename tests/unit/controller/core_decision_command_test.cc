@@ -190,5 +190,81 @@ TEST(DecisionCommandTest, PauseSurvivesARestart) {
   EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(3)));
 }
 
+TEST(DecisionCommandTest, ADrainedHolderHandsOverAndGetsNothingBack) {
+  World world;
+  world.Serve();
+  const uint64_t id = world.Ask(Kind::kDrain, kMaster);
+  EXPECT_EQ(world.Outcome(id), "ok drained");
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(5)));
+  EXPECT_EQ(world.Reason("handover"), "master is drained");
+  EXPECT_EQ(world.saves.back().drained, std::vector<std::string>{"master"});
+  world.Run(absl::Minutes(5));
+  EXPECT_TRUE(world.Serves(kSlave)) << "no failback";
+  EXPECT_EQ(world.nodes[kMaster].service, ServiceState::kStopped);
+  EXPECT_EQ(world.Outcome(world.Ask(Kind::kSwitchover, kMaster)),
+            "refused master could not take over: it is drained");
+  world.ServiceDies(kSlave);
+  world.Run(absl::Minutes(1));
+  EXPECT_FALSE(world.Serves(kMaster)) << "no failover";
+  EXPECT_EQ(world.Outcome(world.Ask(Kind::kUndrain, kMaster)), "ok undrained");
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(30)));
+  EXPECT_TRUE(world.saves.back().drained.empty());
+}
+
+TEST(DecisionCommandTest, ADrainedHolderThatNobodyCanReplaceGoesOn) {
+  World world;
+  world.Serve();
+  world.PowerOff(kSlave);
+  world.Run(absl::Seconds(3));
+  world.Ask(Kind::kDrain, kMaster);
+  world.Run(absl::Minutes(1));
+  EXPECT_TRUE(world.Serves(kMaster));
+  EXPECT_EQ(world.decision.Summary(),
+            "master is drained, and no other node could take over: staying put");
+  world.Boot(kSlave);
+  world.Connect(kSlave);
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(10)));
+}
+
+TEST(DecisionCommandTest, ADrainedStandbyRunsNoService) {
+  ClusterModel model = MakeModel();
+  model.standby_runs_service = true;
+  World world(model);
+  world.Serve();
+  world.Run(absl::Seconds(2));
+  ASSERT_EQ(world.nodes[kSlave].service, ServiceState::kRunning);
+  world.Ask(Kind::kDrain, kSlave);
+  world.Run(absl::Seconds(2));
+  EXPECT_EQ(world.nodes[kSlave].service, ServiceState::kStopped);
+  EXPECT_TRUE(world.Serves(kMaster));
+}
+
+TEST(DecisionCommandTest, APinnedNodeIsPreferredWhateverThePriorities) {
+  ClusterModel model = MakeModel();
+  model.auto_failback = false;
+  World world(model);
+  world.Serve();
+  EXPECT_EQ(world.Outcome(world.Ask(Kind::kPin, kSlave)), "ok pinned");
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(15)));
+  EXPECT_EQ(world.saves.back().pinned, "slave");
+  // It is a preference, no chain: a failure moves the service, and it comes back.
+  world.nodes[kSlave].starts = false;
+  world.ServiceDies(kSlave);
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(5)));
+  world.nodes[kSlave].starts = true;
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Minutes(3)));
+  EXPECT_EQ(world.Outcome(world.Ask(Kind::kUnpin)), "ok unpinned");
+  world.Run(absl::Minutes(1));
+  EXPECT_TRUE(world.Serves(kSlave)) << "failback: manual";
+}
+
+TEST(DecisionCommandTest, WithoutANodeDrainAndPinAreRefused) {
+  World world;
+  world.Serve();
+  for (const Kind kind : {Kind::kDrain, Kind::kUndrain, Kind::kPin}) {
+    EXPECT_EQ(world.Outcome(world.Ask(kind)), "refused no node is named");
+  }
+}
+
 }  // namespace
 }  // namespace hb::controller

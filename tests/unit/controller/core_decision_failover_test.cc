@@ -357,5 +357,47 @@ TEST(DecisionFailoverTest, TheOldHolderStandsByWhenItIsBack) {
   EXPECT_EQ(world.nodes[kMaster].service, ServiceState::kStopped);
 }
 
+// ---- another node's eyes ----
+
+// The slave's executor probes the master, as long as it is heard.
+void RunWithVantage(World& world, Duration d, ProbeKind kind) {
+  const MonoTime until = world.now + d;
+  while (world.now < until) {
+    world.Step(VantageSeen{kSlave, kMaster, kind, true});
+    world.Run(absl::Milliseconds(100));
+  }
+}
+
+TEST(DecisionFailoverTest, NoPageHereMovesNothingWhileAnotherNodeHasIt) {
+  World world;
+  world.Serve();
+  world.nodes[kMaster].page = false;
+  RunWithVantage(world, absl::Seconds(30), ProbeKind::kHttp);
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kPathDown);
+  EXPECT_TRUE(world.Serves(kMaster));
+  EXPECT_EQ(world.Said("failover"), 0u);
+  // Its last answer does not count for ever.
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(10)));
+  EXPECT_EQ(world.Reason("failover"), "Master apache service is down");
+}
+
+TEST(DecisionFailoverTest, AHostThatAnotherNodeSeesIsWaitedForUntilItsLeaseIsOver) {
+  World world;
+  world.Serve();
+  world.nodes[kMaster].pingable = false;
+  world.Cut(kMaster);
+  RunWithVantage(world, absl::Seconds(30), ProbeKind::kIcmp);
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kAgentDown);
+  EXPECT_TRUE(world.Serves(kSlave)) << "a live host without an executor serves nothing";
+}
+
+TEST(DecisionFailoverTest, WhatAnotherNodeSawBeforeTheFaultProvesNothing) {
+  World world;
+  world.Serve();
+  world.Step(VantageSeen{kSlave, kMaster, ProbeKind::kHttp, true});
+  world.nodes[kMaster].page = false;
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(10)));
+}
+
 }  // namespace
 }  // namespace hb::controller

@@ -86,6 +86,13 @@ Evidence Silent(State icmp, State http, bool dialling = false, bool icmp_failing
   return {icmp, http, true, dialling, true, ServiceState::kRunning, false, icmp_failing};
 }
 
+// And another node has had an answer since this controller has none.
+Evidence SeenElsewhere(Evidence evidence, bool host, bool page) {
+  evidence.host_seen_elsewhere = host;
+  evidence.page_seen_elsewhere = page;
+  return evidence;
+}
+
 TEST(JudgeTest, Table) {
   const State up = State::kUp;
   const State down = State::kDown;
@@ -115,6 +122,14 @@ TEST(JudgeTest, Table) {
       {"silent, and the newest pings fail", Silent(up, unknown, false, true), Verdict::kUnknown},
       {"silent, pings fail, but a page", Silent(up, up, false, true), Verdict::kAgentDown},
       {"nothing known", Silent(unknown, unknown), Verdict::kUnknown},
+      {"no ping here, silent, but another node's ping is answered",
+       SeenElsewhere(Silent(down, unknown), true, false), Verdict::kAgentDown},
+      {"no page here, silent, but another node has it",
+       SeenElsewhere(Silent(up, down), false, true), Verdict::kAgentDown},
+      {"no page here, but another node has it",
+       SeenElsewhere(Speaking(up, down, running), false, true), Verdict::kPathDown},
+      {"service dead, whatever page another node had",
+       SeenElsewhere(Speaking(up, down, ServiceState::kFailed), true, true), Verdict::kServiceDown},
       {"no ping here, executor reports all good", Speaking(down, up, running), Verdict::kPathDown},
       {"nothing passes here, executor reports all good", Speaking(down, down, running),
        Verdict::kPathDown},
