@@ -343,6 +343,24 @@ TEST(DecisionFailoverTest, AfterAStallNobodyIsSilentYetButWhoWasBefore) {
   EXPECT_EQ(world.VerdictOf(kThird), Verdict::kNodeDown);
 }
 
+// The leases that it had granted are over for its book; the holder lives by promises, and says so as
+// soon as it is connected again.
+TEST(DecisionFailoverTest, AControllerThatStoodStillWaitsForTheStreamsThatItLost) {
+  World world;
+  world.Serve();
+  world.nodes[kMaster].lease_end = MonoTime::Infinite();
+  const MonoTime due = world.decision.NextDeadline();
+  world.now = world.now + absl::Seconds(10);  // nothing ran
+  world.Step(LoopLate{world.now - due});
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kHealthy) << "its silence was not seen in time";
+  for (const NodeIndex i : {kMaster, kSlave}) world.Disconnect(i, "silent for 1 s");
+  world.Run(absl::Milliseconds(1500));
+  world.ConnectAll();
+  world.Run(absl::Seconds(5));
+  EXPECT_TRUE(world.Serves(kMaster));
+  EXPECT_EQ(world.Said("failover"), 0U);
+}
+
 TEST(DecisionFailoverTest, TheOldHolderStandsByWhenItIsBack) {
   ClusterModel model = MakeModel();
   model.auto_failback = false;
