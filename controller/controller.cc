@@ -115,8 +115,27 @@ absl::Status Controller::CheckMovedVips(const v1::ControllerConfig& config) cons
   return absl::OkStatus();
 }
 
+absl::Status Controller::CheckRemovedHolders(const v1::ControllerConfig& config) const {
+  for (const v1::ClusterConfig& cluster : config.clusters()) {
+    const Cluster* const old = Find(cluster.name());
+    if (old == nullptr) continue;
+    const std::string& holder = old->decision().persistent().holder;
+    const auto names_it = [&holder](const auto& nodes) {
+      return std::any_of(nodes.begin(), nodes.end(),
+                         [&holder](const v1::NodeConfig& node) { return node.name() == holder; });
+    };
+    if (!names_it(old->config().nodes()) || names_it(cluster.nodes())) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("cluster ", cluster.name(), ": node ", holder,
+                     " held last and can't be taken out; move the service first (hbctl switchover ",
+                     cluster.name(), "; with --to NODE --force if ", holder, " is off for good)"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Controller::Configure(const v1::ControllerConfig& config) {
   if (absl::Status status = CheckMovedVips(config); !status.ok()) return status;
+  if (absl::Status status = CheckRemovedHolders(config); !status.ok()) return status;
   // The worker must not use the store meanwhile; at a reload this waits for it.
   absl::Mutex mutex;
   bool idle = false;
@@ -190,7 +209,7 @@ void Controller::SyncNodes(const v1::ControllerConfig& config) {
     if (node != nullptr) {
       // A fresh stream introduces what changed.
       node->link.reset();
-      OnClosed(*node, "reloading");
+      OnClosed(*node, "reloading", false);
     } else {
       node = std::make_unique<Node>();
       node->name = name;
@@ -211,7 +230,9 @@ void Controller::Dial(Node& node, Duration silence) {
   ExecutorLink::Listener listener;
   listener.opened = [this, n](const v1::ExecutorHello& hello) { OnOpened(*n, hello); };
   listener.report = [this, n](const v1::Report& report) { OnReport(*n, report); };
-  listener.closed = [this, n](const std::string& error) { OnClosed(*n, error); };
+  listener.closed = [this, n](const std::string& error, bool refused) {
+    OnClosed(*n, error, refused);
+  };
   node.link = std::make_unique<ExecutorLink>(loop_, std::move(options), std::move(listener));
 }
 
@@ -280,7 +301,7 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
   Flush(node, true);
 }
 
-void Controller::OnClosed(Node& node, const std::string& error) {
+void Controller::OnClosed(Node& node, const std::string& error, bool follows_another) {
   node.reported = false;
   node.pending.clear();
   if (node.last_error != error) {
@@ -289,7 +310,7 @@ void Controller::OnClosed(Node& node, const std::string& error) {
     node.last_error = error;
   }
   for (const Membership& m : MembershipsOf(node.name))
-    m.cluster->Step(StreamClosed{m.index, error});
+    m.cluster->Step(StreamClosed{m.index, error, follows_another});
 }
 
 void Controller::Order(Cluster& cluster, NodeIndex node_index, const controller::Order& order) {

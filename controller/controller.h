@@ -91,7 +91,7 @@ class Controller : public Cluster::Owner {
 
   void OnOpened(Node& node, const v1::ExecutorHello& hello);
   void OnReport(Node& node, const v1::Report& report);
-  void OnClosed(Node& node, const std::string& error);
+  void OnClosed(Node& node, const std::string& error, bool follows_another);
   void MakeSpecs(Node& node);
   void Flush(Node& node, bool answer);
   std::vector<Membership> MembershipsOf(const std::string& node) const;
@@ -99,6 +99,8 @@ class Controller : public Cluster::Owner {
   // The cluster under another name that has one of these VIPs now; null: none.
   const Cluster* OwnerOfVips(const v1::ClusterConfig& config) const;
   absl::Status CheckMovedVips(const v1::ControllerConfig& config) const;
+  // A holder that is no member any more could neither be asked to release nor be judged.
+  absl::Status CheckRemovedHolders(const v1::ControllerConfig& config) const;
   void SyncNodes(const v1::ControllerConfig& config);
   void Dial(Node& node, Duration silence);
   void TryReserve(const std::string& name, uint64_t at_least);

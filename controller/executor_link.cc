@@ -106,8 +106,9 @@ class ExecutorLink::Session
   void OnDone(const grpc::Status& status) override {
     const std::string error =
         status.error_message().empty() ? "the executor ended the stream" : status.error_message();
-    poster_->Post([link = link_, serial = serial_, error] {
-      if (const auto alive = link.lock()) (*alive)->OnDone(serial, error);
+    const bool refused = status.error_code() == grpc::StatusCode::FAILED_PRECONDITION;
+    poster_->Post([link = link_, serial = serial_, error, refused] {
+      if (const auto alive = link.lock()) (*alive)->OnDone(serial, error, refused);
     });
     done_.Notify();
   }
@@ -167,7 +168,7 @@ void ExecutorLink::GiveUp(const std::string& why) {
   // gRPC may take its time to end the stream; for us it has ended.
   session_->Cancel();
   give_up_reason_ = why;
-  OnDone(serial_, why);
+  OnDone(serial_, why, false);
 }
 
 void ExecutorLink::OnMessage(uint64_t serial, const v1::ExecutorMessage& message) {
@@ -193,7 +194,7 @@ void ExecutorLink::OnMessage(uint64_t serial, const v1::ExecutorMessage& message
   }
 }
 
-void ExecutorLink::OnDone(uint64_t serial, const std::string& error) {
+void ExecutorLink::OnDone(uint64_t serial, const std::string& error, bool refused) {
   if (serial != serial_) return;
   ++serial_;  // nothing more is heard of it
   open_ = false;
@@ -201,7 +202,8 @@ void ExecutorLink::OnDone(uint64_t serial, const std::string& error) {
   watch_.Cancel();
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
   redial_ = loop_->After(backoff_, [this] { Dial(); });
-  listener_.closed(give_up_reason_.empty() ? error : give_up_reason_);
+  listener_.closed(give_up_reason_.empty() ? error : give_up_reason_,
+                   refused && give_up_reason_.empty());
 }
 
 void ExecutorLink::Send(v1::Orders orders) {

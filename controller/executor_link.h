@@ -28,8 +28,9 @@ class ExecutorLink {
   struct Listener {
     std::function<void(const v1::ExecutorHello&)> opened;
     std::function<void(const v1::Report&)> report;
-    // Also for each attempt to dial that fails; the text says why.
-    std::function<void(const std::string&)> closed;
+    // Also for each attempt to dial that fails; the text says why. `refused`: the executor lives
+    // and follows another controller.
+    std::function<void(const std::string&, bool refused)> closed;
   };
 
   // Starts dialling at once. Everything, the listener's calls included, happens on the loop's
@@ -50,7 +51,7 @@ class ExecutorLink {
 
   void Dial();
   void OnMessage(uint64_t serial, const v1::ExecutorMessage& message);
-  void OnDone(uint64_t serial, const std::string& error);
+  void OnDone(uint64_t serial, const std::string& error, bool refused);
   void GiveUp(const std::string& why);
   void Watch();
 

@@ -112,6 +112,8 @@ void Decision::Take(const StreamClosed& input) {
   node.reported = false;
   node.connection_error = input.error;
   node.standing.reset();
+  const bool mine = active_ && !Silent(*active_) && nodes_[*active_].report->follows;
+  if (input.follows_another && !mine) FollowsAnother(input.node, "follows");
 }
 
 void Decision::Take(const ReportSeen& input) {
@@ -128,6 +130,19 @@ void Decision::Take(const ReportSeen& input) {
   }
 }
 
+void Decision::FollowsAnother(NodeIndex i, const char* what) {
+  if (!stored_.established) return;
+  Say(Severity::kWarning, "followed_other", i,
+      absl::StrCat(Name(i), " ", what, " another controller: taking stock of the nodes again"));
+  stored_.established = false;
+  actions_.push_back(Save{stored_});
+  if (move_) AbandonMove("a node follows another controller");
+  active_.reset();
+  adopting_ = true;
+  adopt_until_ = std::max(adopt_until_, now_ + WithClockMargin(kMaxTtl));
+  book_.AssumeGrantsUntil(adopt_until_);
+}
+
 void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
   NodeState& node = nodes_[i];
   const ServiceState before =
@@ -142,18 +157,7 @@ void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
   // itself sits on.
   if (node.report && !node.report->obstacles.empty() && report.obstacles.empty()) DoubtSilence();
   const bool mine = active_ && !Silent(*active_) && nodes_[*active_].report->follows;
-  if (first && report.followed_other && stored_.established && !mine) {
-    // Somebody else has led it meanwhile, and may lead others: grants nothing before all follow.
-    Say(Severity::kWarning, "followed_other", i,
-        absl::StrCat(Name(i), " has followed another controller: taking stock of the nodes again"));
-    stored_.established = false;
-    actions_.push_back(Save{stored_});
-    if (move_) AbandonMove("a node has followed another controller");
-    active_.reset();
-    adopting_ = true;
-    adopt_until_ = std::max(adopt_until_, now_ + WithClockMargin(kMaxTtl));
-    book_.AssumeGrantsUntil(adopt_until_);
-  }
+  if (first && report.followed_other && !mine) FollowsAnother(i, "has followed");
   node.report = report;
   node.start_attempt = std::max(node.start_attempt, report.start_attempt);
   if (report.service == ServiceState::kRunning && before != ServiceState::kRunning) {

@@ -148,6 +148,9 @@ class Decision {
   void Take(const LoopLate& input);
   void Take(const Command& input);
   void Take(const TimePassed& input);
+  // It follows another controller, which may lead others as well: nothing is granted before all
+  // follow this one (L11).
+  void FollowsAnother(NodeIndex i, const char* what);
   void NoticeReport(NodeIndex i, const NodeReport& report);
   // Until now this controller may have been cut off itself: who is silent is given a chance to
   // speak, and probes that failed say nothing.
@@ -192,7 +195,8 @@ class Decision {
   MonoTime ClearAt(NodeIndex i) const;
   // Until when an executor that does not answer is waited for.
   MonoTime WaitForAgent(NodeIndex i) const;
-  bool OthersClear(NodeIndex to);
+  // Rule L3 for every node but `to`, and `but`, which is still to release.
+  bool OthersClear(NodeIndex to, std::optional<NodeIndex> but = std::nullopt);
   // The node's mere silence proves nothing now (L7): the witness has answered nothing that was
   // asked after its last report.
   bool WitnessMissing(NodeIndex i) const;
@@ -202,7 +206,7 @@ class Decision {
   OnExpiry Policy() const;
   // The other nodes have promised the silent `holder` to stay away, a moment ago: it lives (L6).
   bool Vouched(NodeIndex holder);
-  bool MayBeReplacedBy(NodeIndex to) const;
+  bool MayBeReplacedBy(NodeIndex to, std::optional<NodeIndex> but = std::nullopt) const;
   bool PromisedLately(NodeIndex i);
   // A node whose promise keeps a holder that is not known here.
   std::optional<NodeIndex> KeptByPromises();

@@ -36,6 +36,13 @@ void Decision::Consider() {
   } else if (const std::optional<NodeIndex> held = KeptByPromises(); held && HolderIsMember()) {
     stuck_ = absl::StrCat("A node that is out of reach here goes on by ", Name(*held),
                           "'s promise to stay away");
+  } else if (!HolderIsMember() && Policy() != OnExpiry::kRelease) {
+    // It goes on by itself for as long as its on_expiry has it, and can't be asked any more.
+    stuck_ =
+        absl::StrCat("The last holder, ", stored_.holder,
+                     ", is no node of the cluster any more and may go on by on_expiry: make it "
+                     "one again and switch over, or force it (hbctl switchover ",
+                     model_.name, " --to NODE --force)");
   } else if (stored_.paused) {
     // The last holder may be granted again, and nobody else (L10).
     for (NodeIndex i = 0; i < nodes_.size(); ++i) {
@@ -276,7 +283,8 @@ void Decision::AdvanceReleasing() {
     } else if (IsPlanned(move.cause) || from.verdict == Verdict::kServiceDown ||
                from.verdict == Verdict::kUnable) {
       // Nothing is taken from a holder that serves before the next can be made active.
-      if (!move.epoch && from.verdict != Verdict::kServiceDown) return;
+      const bool serves = from.verdict != Verdict::kServiceDown;
+      if (serves && !(move.epoch && OthersClear(move.to, move.from))) return;
       move.release_ordered = true;
       if (move.command) Tell(*move.command, absl::StrCat("releasing ", Name(*move.from)));
     } else {
@@ -330,10 +338,10 @@ MonoTime Decision::ClearAt(NodeIndex i) const {
   return std::max(end, life + ttl + interval);
 }
 
-bool Decision::OthersClear(NodeIndex to) {
-  bool clear = MayBeReplacedBy(to);
+bool Decision::OthersClear(NodeIndex to, std::optional<NodeIndex> but) {
+  bool clear = MayBeReplacedBy(to, but);
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (i == to || book_.ReleaseProven(i, nodes_[i].report)) continue;
+    if (i == to || i == but || book_.ReleaseProven(i, nodes_[i].report)) continue;
     // It says so itself; or it may be this controller that is cut off, and the witness keeps the
     // holder.
     const bool holds = !Silent(i) && nodes_[i].report->holding;
@@ -345,7 +353,7 @@ bool Decision::OthersClear(NodeIndex to) {
   return clear;
 }
 
-bool Decision::MayBeReplacedBy(NodeIndex to) const {
+bool Decision::MayBeReplacedBy(NodeIndex to, std::optional<NodeIndex> but) const {
   const std::vector<std::string>& members = stored_.terms_members;
   const auto named = [&](const std::string& name) {
     return std::find(members.begin(), members.end(), name) != members.end();
@@ -355,7 +363,7 @@ bool Decision::MayBeReplacedBy(NodeIndex to) const {
   // nothing (L3).
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     const bool never = book_.End(i) == MonoTime();
-    if (i != to && !never && !book_.ReleaseProven(i, nodes_[i].report)) return false;
+    if (i != to && i != but && !never && !book_.ReleaseProven(i, nodes_[i].report)) return false;
   }
   return HolderIsMember();
 }
@@ -407,7 +415,10 @@ void Decision::AdvanceActivating() {
       target.report->epoch == stored_.epoch && target.report->service == ServiceState::kRunning) {
     FinishMove();
   } else if (now_ >= move_->give_up_at) {
-    nodes_[move_->to].suspect = true;
+    // Until its service runs it is down, whatever it is about.
+    nodes_[move_->to].reason =
+        Explain(Verdict::kServiceDown, Name(move_->to), model_.service_label);
+    ChangeVerdict(move_->to, Verdict::kServiceDown, Gather(move_->to));
     AbandonMove(absl::StrCat(Name(move_->to), " does not serve ", HumanDuration(kPrepareLimit),
                              " after its activation"));
   } else {

@@ -110,6 +110,7 @@ struct StreamOpened {
 struct StreamClosed {
   NodeIndex node;
   std::string error;
+  bool follows_another = false;  // its executor has refused this controller for another
 };
 // A report arrived and is about to be answered. `report` is absent when nothing changed.
 struct ReportSeen {

@@ -45,6 +45,9 @@ class Lease {
   // the witness's answer it extends and revives nothing.
   void PromisedUntil(MonoTime until);
 
+  // None counts any more: the lease ends with what was granted, or witnessed.
+  void ForgetPromises() { promised_until_ = MonoTime(); }
+
   // The witness answered a question that was asked at `asked`. A lease that has run out by now must
   // have been given up before: an answer extends, it revives nothing.
   void WitnessAnswered(MonoTime asked);

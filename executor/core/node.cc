@@ -97,8 +97,9 @@ void Node::AdoptSpec(const Spec& spec, MonoTime now, Acts& acts) {
   if (cluster.spec.service != spec.service) RethinkSharedServices(now);
   cluster.spec = spec;
   cluster.lease.SetPolicy(spec.on_expiry);
-  // Who else could become active may have changed with it.
+  // Who else could become active, and for which addresses, may have changed with it.
   cluster.promises.Clear();
+  cluster.lease.ForgetPromises();
   cluster.observed = false;
   cluster.tried.clear();
   cluster.seen.vip_present.assign(spec.vips.size(), false);
@@ -203,6 +204,7 @@ void Node::Supersede(Cluster& cluster, const Order& refused) {
 bool Node::TakeLease(Cluster& cluster, ReportId answers, MonoTime now, Acts& acts) {
   const std::optional<MonoTime> stamp = StampOf(answers);
   const bool held = cluster.lease.taken();
+  const uint64_t before = cluster.lease.epoch();
   // It will be taken once the promise has run out: no refusal, the report says that it is bound.
   if (!held && cluster.bound && !cluster.standing->force) return false;
   absl::Status status;
@@ -222,6 +224,8 @@ bool Node::TakeLease(Cluster& cluster, ReportId answers, MonoTime now, Acts& act
   if (cluster.lease_refusal != refusal) changed_ = true;
   cluster.lease_refusal = refusal;
   if (!status.ok()) return false;
+  // What was promised, was promised to the epoch before.
+  if (cluster.lease.epoch() != before) cluster.promises.Clear();
   // The other nodes are asked when half of it has passed unrenewed (L6).
   cluster.next_promise = cluster.lease.end() - cluster.lease.ttl() / 2;
   if (cluster.beyond) {

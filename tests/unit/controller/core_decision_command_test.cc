@@ -195,6 +195,7 @@ TEST(DecisionCommandTest, ADrainedHolderHandsOverAndGetsNothingBack) {
   world.Serve();
   const uint64_t id = world.Ask(Kind::kDrain, kMaster);
   EXPECT_EQ(world.Outcome(id), "ok drained");
+  ASSERT_EQ(world.saves.size(), 1U) << "before anything follows from it";
   ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(5)));
   EXPECT_EQ(world.Reason("handover"), "master is drained");
   EXPECT_EQ(world.saves.back().drained, std::vector<std::string>{"master"});

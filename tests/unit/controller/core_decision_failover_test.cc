@@ -107,6 +107,31 @@ TEST(DecisionFailoverTest, WithAWitnessOneIntervalMoreIsWaited) {
   EXPECT_LT(took, absl::Milliseconds(1350));
 }
 
+TEST(DecisionFailoverTest, WithAWitnessTheLastAnsweredPingIsASignOfLifeToo) {
+  ClusterModel model = MakeModel();
+  model.on_expiry = OnExpiry::kWitness;
+  World world(model);
+  world.Serve();
+  world.nodes[kMaster].reachable = false;
+  world.Run(absl::Milliseconds(800));
+  world.nodes[kMaster].pingable = false;
+  world.Run(absl::Milliseconds(1050));
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kNodeDown);
+  EXPECT_FALSE(world.OrderedActive(kSlave));
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(1)));
+}
+
+TEST(DecisionFailoverTest, AHolderThatSpeaksIsMovedFromWithoutTheWitness) {
+  ClusterModel model = MakeModel();
+  model.on_expiry = OnExpiry::kWitness;
+  World world(model);
+  world.Serve();
+  world.witness = false;
+  world.SetWitness(false);
+  world.ServiceDies(kMaster);
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(2)));
+}
+
 TEST(DecisionFailoverTest, SilenceMovesNothingWhileTheWitnessDoesNotAnswer) {
   ClusterModel model = MakeModel();
   model.on_expiry = OnExpiry::kWitness;
@@ -127,6 +152,38 @@ TEST(DecisionFailoverTest, SilenceMovesNothingWhileTheWitnessDoesNotAnswer) {
     EXPECT_FALSE(world.OrderedActive(kSlave)) << late;
     EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(2))) << late;
   }
+}
+
+// The witness, too, may have fallen silent with the holder; its question is still under way.
+TEST(DecisionFailoverTest, WhatTheWitnessAnsweredBeforeTheSilenceProvesNothing) {
+  ClusterModel model = MakeModel();
+  model.on_expiry = OnExpiry::kWitness;
+  World world(model);
+  world.Serve();
+  world.SetWitness(true);
+  world.probing = false;
+  world.Run(absl::Milliseconds(250));  // a report after that answer
+  world.PowerOff(kMaster);
+  for (int i = 0; i < 3; ++i) world.Step(ProbeSeen{kMaster, ProbeKind::kIcmp, false, "timed out"});
+  world.Run(absl::Seconds(10));
+  ASSERT_EQ(world.VerdictOf(kMaster), Verdict::kNodeDown);
+  EXPECT_FALSE(world.OrderedActive(kSlave));
+  world.Step(WitnessSeen{true, world.now});
+  EXPECT_TRUE(world.OrderedActive(kSlave)) << world.decision.Summary();
+}
+
+// Not only because something else happens to wake it.
+TEST(DecisionFailoverTest, WakesWhenTheLastHoldersLeaseHasRunOut) {
+  ClusterModel model = MakeModel();
+  model.ttl = absl::Seconds(3);
+  World world(model);
+  world.Serve();
+  world.PowerOff(kMaster);
+  ASSERT_TRUE(world.RunUntil([&] { return world.decision.moving(); }, absl::Seconds(2)));
+  const MonoTime end = world.decision.View(kMaster).lease_until;
+  // The slave's reports keep other deadlines further off than this.
+  world.Run(end - world.now - absl::Milliseconds(150));
+  EXPECT_EQ(world.decision.NextDeadline(), end);
 }
 
 TEST(DecisionFailoverTest, AControllerThatWasCutOffItselfHearsFirst) {
@@ -331,6 +388,19 @@ TEST(DecisionFailoverTest, TiltThrowsTheEvidenceAway) {
             "The controller itself was late by 2 s: the evidence of that time is thrown away");
 }
 
+TEST(DecisionFailoverTest, TiltThrowsAwayPagesThatDidNotComeToo) {
+  World world;
+  world.Serve();
+  world.probing = false;
+  const ProbeSeen no_page{kMaster, ProbeKind::kHttp, false, "timed out"};
+  world.Step(no_page);
+  world.Step(LoopLate{absl::Seconds(2)});
+  world.Step(no_page);
+  EXPECT_EQ(world.Said("service_down"), 0U);
+  world.Step(no_page);
+  EXPECT_EQ(world.Said("service_down"), 1U);
+}
+
 TEST(DecisionFailoverTest, AfterAStallNobodyIsSilentYetButWhoWasBefore) {
   World world(MakeModel(3));
   world.Serve();
@@ -343,8 +413,8 @@ TEST(DecisionFailoverTest, AfterAStallNobodyIsSilentYetButWhoWasBefore) {
   EXPECT_EQ(world.VerdictOf(kThird), Verdict::kNodeDown);
 }
 
-// The leases that it had granted are over for its book; the holder lives by promises, and says so as
-// soon as it is connected again.
+// The leases that it had granted are over for its book; the holder lives by promises, and says so
+// as soon as it is connected again.
 TEST(DecisionFailoverTest, AControllerThatStoodStillWaitsForTheStreamsThatItLost) {
   World world;
   world.Serve();
@@ -415,6 +485,26 @@ TEST(DecisionFailoverTest, WhatAnotherNodeSawBeforeTheFaultProvesNothing) {
   world.Step(VantageSeen{kSlave, kMaster, ProbeKind::kHttp, true});
   world.nodes[kMaster].page = false;
   ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(10)));
+}
+
+TEST(DecisionFailoverTest, APingThatWasAnsweredElsewhereBeforeTheFaultProvesNothing) {
+  World world;
+  world.Serve();
+  world.Step(VantageSeen{kSlave, kMaster, ProbeKind::kIcmp, true});
+  world.Cut(kMaster);
+  world.Run(absl::Milliseconds(850));
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kNodeDown);
+}
+
+TEST(DecisionFailoverTest, TheEyesOfANodeThatIsOutOfReachAreClosed) {
+  World world(MakeModel(3));
+  world.Serve();
+  world.Cut(kMaster);
+  world.Run(absl::Milliseconds(400));
+  world.Step(VantageSeen{kThird, kMaster, ProbeKind::kIcmp, true});
+  world.Disconnect(kThird);
+  world.Run(absl::Milliseconds(450));
+  EXPECT_EQ(world.VerdictOf(kMaster), Verdict::kNodeDown);
 }
 
 }  // namespace

@@ -108,6 +108,15 @@ TEST(DecisionFollowTest, AStoreThatNotEveryNodeFollowsGrantsNothing) {
   EXPECT_TRUE(world.saves.back().established);
 }
 
+TEST(DecisionFollowTest, ThatAllFollowIsOnDiskAlsoWhenNothingElseChanges) {
+  World world(MakeModel(), {.epoch = 9, .holder = "master"}, Duration(), false);
+  world.MakeHolder(kMaster, 9);
+  world.ConnectAll();
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(2)));
+  ASSERT_EQ(world.saves.size(), 1U);
+  EXPECT_TRUE(world.saves.back().established);
+}
+
 TEST(DecisionFollowTest, AHolderIsNotEvenRenewedBeforeThat) {
   World world(MakeModel(), {}, Duration(), false);
   world.MakeHolder(kMaster, 9);
@@ -136,6 +145,18 @@ TEST(DecisionFollowTest, ANodeThatFollowedAnotherEndsThatUnlessTheHolderIsOurs) 
     EXPECT_EQ(world.decision.persistent().established, holds);
     EXPECT_EQ(world.OrderedActive(kSlave), false) << holds;
     EXPECT_EQ(world.Serves(kMaster), holds);
+  }
+}
+
+TEST(DecisionFollowTest, ANodeThatRefusesThisControllerForAnotherEndsItToo) {
+  for (const bool holds : {true, false}) {
+    World world;
+    world.Serve();
+    if (!holds) world.PowerOff(kMaster);
+    world.Run(absl::Milliseconds(700));
+    world.Disconnect(kSlave);
+    world.Step(StreamClosed{kSlave, "it follows another controller", true});
+    EXPECT_EQ(world.decision.persistent().established, holds);
   }
 }
 
@@ -168,6 +189,18 @@ TEST(DecisionForceTest, WhoeverIsInReachStillReleasesFirst) {
   world.Ask(Command::Kind::kSwitchover, kSlave, true);
   EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(2)));
   EXPECT_FALSE(world.Holds(kMaster));
+}
+
+TEST(DecisionForceTest, WhoeverIsInReachAndGoesOnHoldingIsWaitedFor) {
+  World world;
+  world.Serve();
+  world.nodes[kMaster].obeys = false;  // the release gets nowhere
+  world.Ask(Command::Kind::kSwitchover, kSlave, true);
+  world.Run(absl::Milliseconds(500));
+  ASSERT_TRUE(world.Holds(kMaster));
+  EXPECT_FALSE(world.OrderedActive(kSlave));
+  EXPECT_TRUE(world.RunUntil([&] { return world.OrderedActive(kSlave); }, absl::Seconds(1)))
+      << "its lease has run out, and it says so";
 }
 
 TEST(DecisionForceTest, ItOverridesThatNotAllFollow) {
@@ -212,6 +245,24 @@ TEST(DecisionTermsTest, TheHolderConfirmsTheNewOnes) {
   EXPECT_EQ(world.saves.back().terms_policy, OnExpiry::kRelease);
 }
 
+TEST(DecisionTermsTest, UntilThenTheLooserPolicyIsWaitedFor) {
+  Persistent stored{.epoch = 9, .holder = "master"};
+  stored.terms_members = {"master", "slave"};
+  stored.terms_policy = OnExpiry::kWitness;
+  World world(MakeModel(), stored, absl::Seconds(1));
+  world.nodes[kMaster].spec_stored = false;
+  world.MakeHolder(kMaster, 9);
+  world.ConnectAll();
+  world.Run(absl::Seconds(2));
+  ASSERT_TRUE(world.Serves(kMaster));
+  world.SetWitness(false);
+  world.PowerOff(kMaster);
+  world.Run(absl::Seconds(20));
+  EXPECT_FALSE(world.OrderedActive(kSlave)) << "by witness the master may go on for all it knows";
+  world.SetWitness(true);
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(5)));
+}
+
 TEST(DecisionTermsTest, AHolderThatIsNoMemberAnyMoreIsWaitedFor) {
   Persistent stored{.epoch = 9, .holder = "gone"};
   stored.terms_members = {"gone", "master"};
@@ -221,6 +272,47 @@ TEST(DecisionTermsTest, AHolderThatIsNoMemberAnyMoreIsWaitedFor) {
   EXPECT_TRUE(world.sent.empty());
   EXPECT_EQ(world.decision.persistent().terms_members.front(), "gone") << "nothing is confirmed";
   EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(5))) << "it had promised the holder";
+}
+
+// What it was granted is over, and it goes on by on_expiry all the same.
+TEST(DecisionTermsTest, AHolderThatIsNoMemberAnyMoreAndNeedsNoGrantIsNotReplaced) {
+  for (const OnExpiry policy : {OnExpiry::kWitness, OnExpiry::kHold}) {
+    Persistent stored{.epoch = 9, .holder = "gone"};
+    stored.terms_members = {"gone", "master"};
+    stored.terms_policy = policy;
+    ClusterModel model = MakeModel();
+    model.on_expiry = policy;
+    World world(model, stored, absl::Seconds(60));
+    world.ConnectAll();
+    world.Run(absl::Minutes(10));
+    EXPECT_FALSE(world.OrderedActive(kMaster) || world.OrderedActive(kSlave));
+    EXPECT_THAT(world.decision.Summary(), HasSubstr("gone, is no node of the cluster any more"));
+    world.Ask(Command::Kind::kSwitchover, kMaster, true);
+    EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(5)));
+  }
+}
+
+TEST(DecisionTermsTest, NorDoesItsAbsenceConfirmAnything) {
+  Persistent stored{.epoch = 9, .paused = true, .holder = "gone"};
+  stored.terms_members = {"gone", "master"};
+  World world(MakeModel(), stored, absl::Seconds(1));
+  world.ConnectAll();
+  world.Run(absl::Seconds(5));
+  ASSERT_FALSE(world.decision.active()) << "paused, and the last holder is gone";
+  EXPECT_EQ(world.decision.persistent().terms_members.front(), "gone");
+}
+
+TEST(DecisionTermsTest, AfterThatReleaseItMayTakeOver) {
+  Persistent stored{.epoch = 9, .holder = "master"};
+  stored.terms_members = {"master", "slave"};
+  World world(MakeModel(3), stored, absl::Seconds(60));
+  world.nodes[kMaster].spec_stored = false;  // it goes on by the configuration before
+  world.MakeHolder(kMaster, 9);
+  for (const NodeIndex i : {kSlave, kThird, kMaster}) world.Connect(i);
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(3)));
+  ASSERT_EQ(world.decision.persistent().terms_members.size(), 2U);
+  world.Ask(Command::Kind::kSwitchover, kThird);
+  EXPECT_TRUE(world.RunUntilServes(kThird, absl::Seconds(3)));
 }
 
 TEST(DecisionTermsTest, ASpecThatIsNotOnTheHoldersDiskIsNotConfirmed) {
@@ -249,6 +341,69 @@ TEST(DecisionMoveTest, AHolderThatServesIsReleasedOnlyWhenTheEpochIsOnDisk) {
   world.disk_answers = true;
   world.AnswerDisk();
   EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(2)));
+}
+
+TEST(DecisionMoveTest, NothingIsTakenAwayForATargetThatIsBound) {
+  World world;
+  world.Serve();
+  world.Promises(kSlave);
+  world.Ask(Command::Kind::kSwitchover, kSlave);
+  world.Run(absl::Seconds(5));
+  EXPECT_TRUE(world.Holds(kMaster)) << world.decision.Summary();
+  EXPECT_TRUE(world.OrderedActive(kMaster));
+  world.Unbind(kSlave);
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(2)));
+}
+
+TEST(DecisionMoveTest, IsDoneOnceTheAddressesAreUpAndGivenUpWhenTheyNeverAre) {
+  World world;
+  world.Serve();
+  world.nodes[kSlave].announces_vips = false;
+  const uint64_t id = world.Ask(Command::Kind::kSwitchover, kSlave);
+  world.Run(absl::Seconds(60));
+  ASSERT_TRUE(world.Holds(kSlave));
+  EXPECT_EQ(world.Outcome(id), "");
+  world.Run(absl::Seconds(40));
+  EXPECT_THAT(world.Outcome(id), StartsWith("refused slave does not serve"));
+}
+
+TEST(DecisionMoveTest, NothingIsTakenFromAHolderWhileAThirdNodeMayHaveBeenGranted) {
+  World world(MakeModel(3), {.epoch = 9, .holder = "master"}, absl::Seconds(60));
+  world.PowerOff(kThird);
+  world.MakeHolder(kMaster, 9);
+  world.Connect(kMaster);
+  world.Connect(kSlave);
+  world.Ask(Command::Kind::kSwitchover, kSlave);
+  world.Run(absl::Seconds(55));
+  EXPECT_TRUE(world.Holds(kMaster)) << "until nothing of an earlier run can be out";
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(10)));
+}
+
+TEST(DecisionMoveTest, AnActivationThatIsGivenUpGoesToTheNextNode) {
+  ClusterModel model = MakeModel();
+  model.auto_failback = false;
+  World world(model);
+  world.nodes[kMaster].start_takes = absl::Hours(1);  // alive, and its check never passes
+  world.ConnectAll();
+  world.Run(absl::Seconds(89));
+  ASSERT_TRUE(world.OrderedActive(kMaster));
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(5)));
+  EXPECT_EQ(world.Reason("failover"), "Master apache service is down");
+}
+
+// A holder that goes on by witness can't be reached because it follows another controller: it
+// lives.
+TEST(DecisionFollowTest, ANodeThatRefusesThisControllerForAnotherEndsItsGrants) {
+  ClusterModel model = MakeModel();
+  model.on_expiry = OnExpiry::kWitness;
+  World world(model);
+  world.Serve();
+  world.Disconnect(kMaster);
+  world.Step(StreamClosed{kMaster, "cluster web follows controller 7", true});
+  world.Run(absl::Minutes(10));
+  EXPECT_EQ(world.Said("followed_other"), 1U);
+  EXPECT_FALSE(world.OrderedActive(kSlave));
+  EXPECT_THAT(world.decision.Summary(), HasSubstr("before every node follows this controller"));
 }
 
 TEST(DecisionForceTest, ItOverridesThePromisesThatKeepTheHolder) {

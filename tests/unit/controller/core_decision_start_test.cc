@@ -182,6 +182,70 @@ TEST(DecisionStartTest, AHolderAboveTheStoresEpochGoesOnUnderAHigherOne) {
   EXPECT_TRUE(world.starts.empty());
 }
 
+TEST(DecisionStartTest, TheHolderIsOnDiskBeforeItIsOrdered) {
+  World world;
+  world.ConnectAll();
+  ASSERT_TRUE(world.RunUntilServes(kMaster));
+  ASSERT_FALSE(world.saves.empty());
+  EXPECT_EQ(world.saves.back().holder, "master");
+  world.ServiceDies(kMaster);
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(3)));
+  EXPECT_EQ(world.saves.back().holder, "slave");
+
+  World adopting(MakeModel(), {.epoch = 7, .holder = "master"}, absl::Seconds(60));
+  adopting.MakeHolder(kSlave, 7);
+  adopting.Connect(kSlave);
+  ASSERT_TRUE(adopting.OrderedActive(kSlave));
+  ASSERT_FALSE(adopting.saves.empty());
+  EXPECT_EQ(adopting.saves.back().holder, "slave");
+}
+
+// Who granted under it may have made the master active for as long as the longest ttl.
+TEST(DecisionStartTest, WhatWasGrantedUnderAHigherEpochIsWaitedFor) {
+  World world(MakeModel(3));
+  world.nodes[kMaster].reachable = world.nodes[kMaster].pingable = false;
+  world.Connect(kSlave);
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(3)));
+  world.nodes[kThird].highest_epoch = 5000;
+  world.Connect(kThird);
+  world.PowerOff(kSlave);
+  world.Run(absl::Seconds(60));
+  EXPECT_FALSE(world.OrderedActive(kThird));
+  EXPECT_TRUE(world.RunUntilServes(kThird, absl::Seconds(10)));
+}
+
+TEST(DecisionStartTest, UntilThatHigherOneIsOnDiskNobodyIsOrderedAnything) {
+  World world;
+  world.Serve();
+  world.disk_answers = false;
+  world.nodes[kMaster].epoch = world.nodes[kMaster].highest_epoch = 7000;
+  world.Tell(kMaster);
+  world.ServiceDies(kMaster);
+  world.Run(absl::Milliseconds(500));
+  EXPECT_TRUE(world.sent.empty());
+  world.disk_answers = true;
+  world.AnswerDisk();
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(5)));
+  EXPECT_GT(world.nodes[kSlave].epoch, 7001U);
+}
+
+// The disk answers in the order in which it was asked: first what nobody waits for any more.
+TEST(DecisionStartTest, AnEpochThatAnEarlierMoveAskedForIsNotTakenForTheHigherOne) {
+  World world;
+  world.Serve();
+  world.disk_answers = false;
+  world.ServiceDies(kMaster);
+  ASSERT_TRUE(world.decision.moving());
+  world.nodes[kMaster].epoch = world.nodes[kMaster].highest_epoch = 7000;
+  world.Tell(kMaster);
+  world.Forget();
+  world.disk_answers = true;
+  world.AnswerDisk();
+  ASSERT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(5)));
+  ASSERT_FALSE(world.sent.empty());
+  for (const World::Sent& sent : world.sent) EXPECT_GT(sent.order.epoch, 7000U);
+}
+
 // "Nobody holds" while the first ACTIVE order is under way does not free the others.
 TEST(DecisionStartTest, TakingStockAgainForgetsNoGrantUnderWay) {
   World world(MakeModel(3), {}, absl::Milliseconds(1));

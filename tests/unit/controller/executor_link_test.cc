@@ -18,9 +18,9 @@ class ExecutorLinkTest : public ::testing::Test {
   std::unique_ptr<ExecutorLink> Link(Duration silence) {
     return std::make_unique<ExecutorLink>(
         loop_.get(), ExecutorLink::Options{"master", server_.address(), "controller", silence},
-        ExecutorLink::Listener{[this](const v1::ExecutorHello&) { ++opened_; },
-                               [](const v1::Report&) {},
-                               [this](const std::string& why) { closed_.push_back(why); }});
+        ExecutorLink::Listener{
+            [this](const v1::ExecutorHello&) { ++opened_; }, [](const v1::Report&) {},
+            [this](const std::string& why, bool /*refused*/) { closed_.push_back(why); }});
   }
   void RunUntil(const std::function<bool()>& done) {
     const MonoTime limit = BootNow() + absl::Seconds(30);

@@ -293,6 +293,15 @@ TEST(LeaseTest, NewLeaseOwesNothingToTheWitnessOfAnEarlierOne) {
   EXPECT_EQ(lease.Until(), kStamp + absl::Milliseconds(950));
 }
 
+TEST(LeaseTest, WhatWasPromisedToAnEarlierEpochCountsNoMore) {
+  for (const uint64_t epoch : {uint64_t{7}, uint64_t{8}}) {
+    Lease lease = Taken();
+    lease.PromisedUntil(kStamp + 10 * kTtl);
+    ASSERT_TRUE(lease.Take(MakeGrant(epoch, {1, 11}, kStamp + kTtl / 2), kStamp + kTtl / 2).ok());
+    EXPECT_EQ(lease.Until(), epoch == 7 ? kStamp + 10 * kTtl : kStamp + kTtl * 3 / 2);
+  }
+}
+
 TEST(LeaseTest, PolicyCountsFromWhenItIsSet) {
   Lease lease = Taken(OnExpiry::kHold);
   const MonoTime later = lease.end() + absl::Seconds(5);

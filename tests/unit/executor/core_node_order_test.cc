@@ -217,6 +217,42 @@ TEST(NodeLeaseTest, WitnessAnswerThatCameJustInTimeCountsFromItsQuestion) {
   EXPECT_TRUE(EndsAt(w, asked + kTtl));
 }
 
+TEST(NodeLeaseTest, TheWitnesssAnswerReachesTheGate) {
+  World w;
+  w.TakeOver(7, MakeSpec(kWeb, kRevision, OnExpiry::kWitness));
+  w.Disconnect();
+  const MonoTime asked = w.now + 900 * kMs;
+  w.Run(950 * kMs);
+  w.WitnessAnswers(asked);
+  EXPECT_EQ(w.gates.at(MakeVip().address.address).until, asked + kTtl);
+}
+
+TEST(NodeLeaseTest, AHolderWhosePolicyBecomesWitnessAsksItAtOnce) {
+  World w;
+  w.TakeOver();
+  w.witness_answers = true;
+  Order order = Active(7);
+  order.spec_revision = 12;
+  w.Send({order}, {MakeSpec(kWeb, 12, OnExpiry::kWitness)});
+  w.Disconnect();
+  w.Run(5000 * kMs);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
+// Not only because the next question to the witness happens to wake it.
+TEST(NodeLeaseTest, EndsOnTimeBeyondTheGrantToo) {
+  World w;
+  Spec spec = MakeSpec(kWeb, kRevision, OnExpiry::kWitness);
+  spec.witness_interval = 300 * kMs;
+  w.witness_answers = true;
+  w.TakeOver(7, spec);
+  w.Disconnect();
+  w.Run(1000 * kMs);
+  w.witness_answers = false;
+  w.Run(2000 * kMs);
+  EXPECT_THAT(w.LogOf("remove"), ElementsAre("1900 remove 192.168.0.111/24 on eth0"));
+}
+
 TEST(NodeLeaseTest, RenewalEndsWhatWentBeyond) {
   World w;
   w.TakeOver(7, MakeSpec(kWeb, kRevision, OnExpiry::kHold));
@@ -295,6 +331,47 @@ TEST(NodeEpochTest, AnotherControllersGrantWaitsUntilItIsFollowedOnDisk) {
   w.ReportIfDue();
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
   EXPECT_TRUE(w.Reported().follows);
+}
+
+// Or a restarted executor would not know what it finds in the gate.
+TEST(NodeEpochTest, NoLeaseBeginsBeforeItsSpecIsOnDisk) {
+  Record record;
+  record.epoch = 7;
+  record.controller = kController;
+  for (const bool older : {false, true}) {
+    if (older) record.spec = MakeSpec(kWeb, 10);
+    World w(std::map<std::string, Record>{{kWeb, record}}, 2);
+    w.disk_answers = false;
+    w.Connect();
+    w.Send({Active(7)}, {MakeSpec()});
+    EXPECT_FALSE(w.node.Holds(kWeb, w.now)) << older;
+    w.Do(w.node.Stored(kWeb, w.told_disk[kWeb], w.now));
+    EXPECT_TRUE(w.node.Holds(kWeb, w.now)) << older;
+  }
+}
+
+TEST(NodeEpochTest, OrderThatWaitsForItsSpecIsSupersededByAStandby) {
+  Record record;
+  record.epoch = 7;
+  record.controller = kController;
+  World w(std::map<std::string, Record>{{kWeb, record}}, 2);
+  w.disk_answers = false;
+  w.Connect();
+  w.Send({Active(7)}, {MakeSpec()});
+  w.Send({Standby(7)});
+  w.Do(w.node.Stored(kWeb, w.told_disk[kWeb], w.now));
+  w.Renew();
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodeEpochTest, RenewalThatWaitedForTheDiskReachesTheGate) {
+  World w;
+  w.TakeOver(7);
+  w.disk_answers = false;
+  w.Send({Active(8)});
+  w.Do(w.node.Stored(kWeb, w.told_disk[kWeb], w.now));
+  EXPECT_EQ(w.node.epoch(kWeb), 8u);
+  EXPECT_EQ(w.gates.at(MakeVip().address.address).epoch, 8u);
 }
 
 TEST(NodeEpochTest, OrderThatWaitedAnswersTheNewestReportThatWasAnsweredMeanwhile) {

@@ -126,6 +126,57 @@ TEST(NodePromiseTest, AHolderWhoseServiceIsDownAsksNobodyAndLetsGo) {
   EXPECT_THAT(w.LogOf("ask"), IsEmpty());
 }
 
+TEST(NodePromiseTest, NorDoesItAskWhileItsLeaseStillRuns) {
+  World w;
+  w.TakeOver(7, SpecWithPeers());
+  w.Disconnect();
+  w.Run(400 * kMs);
+  w.SetService(State::kFailed);
+  w.peers_answer = Yes();
+  w.Run(599 * kMs);
+  EXPECT_THAT(w.LogOf("ask"), IsEmpty());
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  w.Run(kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+}
+
+// It promised for the addresses of then.
+TEST(NodePromiseTest, WhatWasPromisedUnderAnotherSpecCountsNoMore) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(2));
+  PromiseReply reply = Yes();
+  reply.d = absl::Seconds(10);
+  w.PromiseAnswers("slave", reply, w.now);
+  Spec wider = SpecWithPeers(2);
+  wider.revision = 12;
+  wider.vips.push_back(MakeVip("192.168.0.112/24"));
+  Order order = Active(7);
+  order.spec_revision = 12;
+  w.Send({order}, {wider});
+  w.Disconnect();
+  w.PromiseAnswers("third", reply, w.now);
+  w.Run(1000 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now)) << "the slave has not promised anew";
+}
+
+TEST(NodePromiseTest, WhatWasPromisedToAnEarlierLeaseCountsNoMore) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(2));
+  PromiseReply reply = Yes();
+  reply.d = absl::Seconds(10);
+  w.PromiseAnswers("slave", reply, w.now);
+  w.Send({Standby(7)});
+  Order again = Active(7);
+  again.start_attempt = 2;
+  w.Send({again});
+  ASSERT_TRUE(w.node.Holds(kWeb, w.now));
+  ASSERT_EQ(w.services[kSite], State::kRunning);
+  w.Disconnect();
+  w.PromiseAnswers("third", reply, w.now);
+  w.Run(1000 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+}
+
 TEST(NodePromiseTest, WithoutPeersThereIsNobodyToAsk) {
   World w;
   w.TakeOver(7, SpecWithPeers(0));
@@ -141,12 +192,30 @@ TEST(NodePromiseTest, OfTwoThatGoOnByHoldTheLowerEpochGivesUp) {
   w.Run(1500 * kMs);
   PromiseReply reply;
   reply.epoch = 7;
+  reply.highest_epoch = 8;
+  w.PromiseAnswers("slave", reply, w.now);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now)) << "who holds nothing is in nobody's way";
   reply.holding = true;
   reply.highest_epoch = 6;
   w.PromiseAnswers("slave", reply, w.now);
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
   reply.highest_epoch = 8;
   w.PromiseAnswers("slave", reply, w.now);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_FALSE(w.Has());
+}
+
+TEST(NodePromiseTest, AndWhenTheHigherAsksItGivesUpAndPromises) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(1, OnExpiry::kHold));
+  w.Disconnect();
+  w.Run(900 * kMs);
+  EXPECT_FALSE(w.promise_answers.at(w.AskedToPromise(8)).given) << "a grant runs still";
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  w.Run(600 * kMs);
+  EXPECT_FALSE(w.promise_answers.at(w.AskedToPromise(7)).given) << "that is its own epoch";
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  EXPECT_TRUE(w.promise_answers.at(w.AskedToPromise(8)).given);
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
   EXPECT_FALSE(w.Has());
 }
@@ -168,9 +237,36 @@ TEST(NodePromiseTest, AnIdleNodePromisesOnceItIsOnDisk) {
   EXPECT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
   EXPECT_TRUE(w.promise_answers.at(w.AskedToPromise(7, absl::Milliseconds(500))).given);
   EXPECT_THAT(w.LogOf("persist"), IsEmpty());
-  const uint64_t longer = w.AskedToPromise(7, absl::Seconds(2));
+  const uint64_t higher = w.AskedToPromise(8);
+  EXPECT_FALSE(w.promise_answers.contains(higher));
+  EXPECT_THAT(w.LogOf("persist"), ElementsAre("0 persist web 8"));
+  record.epoch = 8;
+  w.Do(w.node.Stored(kWeb, record, w.now));
+  EXPECT_TRUE(w.promise_answers.at(higher).given);
+  const uint64_t longer = w.AskedToPromise(8, absl::Seconds(2));
   EXPECT_FALSE(w.promise_answers.contains(longer));
-  EXPECT_THAT(w.LogOf("persist"), ElementsAre("0 persist web 7"));
+  EXPECT_THAT(w.LogOf("persist"), ElementsAre("0 persist web 8"));
+}
+
+TEST(NodePromiseTest, OnlySoManyRequestsWaitForTheDisk) {
+  World w;
+  w.disk_answers = false;
+  for (size_t i = 0; i < Node::kMaxPendingPromises; ++i) {
+    EXPECT_FALSE(w.promise_answers.contains(w.AskedToPromise(7)));
+  }
+  const uint64_t one_more = w.AskedToPromise(7);
+  ASSERT_TRUE(w.promise_answers.contains(one_more));
+  EXPECT_FALSE(w.promise_answers[one_more].given);
+}
+
+TEST(NodePromiseTest, ARefusedRequestRaisesNoEpoch) {
+  World w;
+  w.TakeOver(7);
+  EXPECT_FALSE(w.promise_answers.at(w.AskedToPromise(9)).given);
+  EXPECT_EQ(w.told_disk[kWeb].epoch, 7u);
+  w.Run(100 * kMs);
+  w.Renew();
+  EXPECT_EQ(w.Reported().refusal, "");
 }
 
 TEST(NodePromiseTest, WhoHasPromisedBecomesActiveOnlyAfterwards) {
@@ -213,6 +309,20 @@ TEST(NodePromiseTest, AnOperatorMayForceABoundNodeOnce) {
   order.force = true;
   w.Send({order});
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodePromiseTest, ThatForceIsForOneLeaseAlone) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  w.AskedToPromise(7, absl::Seconds(10));
+  Order order = Active(8);
+  order.force = true;
+  w.Send({order});
+  ASSERT_TRUE(w.node.Holds(kWeb, w.now));
+  w.Run(1100 * kMs);
+  w.Renew();
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now)) << "the order stands, the promise binds again";
 }
 
 TEST(NodePromiseTest, AShorterPromiseDoesNotShortenTheBond) {
@@ -264,6 +374,7 @@ TEST(NodePromiseTest, WhyAPromiseIsRefused) {
       {"too long", standby, 7, absl::Seconds(61), "out of range", false},
       {"no length", standby, 7, absl::ZeroDuration(), "out of range", false},
       {"no epoch", standby, 0, absl::Seconds(1), "out of range", false},
+      {"no epoch above it", standby, kMaxEpoch + 1, absl::Seconds(1), "out of range", false},
   };
   for (const Case& c : cases) {
     World w;
@@ -333,12 +444,40 @@ TEST(NodePromiseTest, ABondThatHasEndedBindsNoRestartAndTheNextPromiseWaitsForTh
   // That write is under way: what it is about to erase counts for nothing.
   const uint64_t asked = w.AskedToPromise(7);
   EXPECT_FALSE(w.promise_answers.contains(asked));
+  w.Do(w.node.Stored(kWeb, w.disk[kWeb], w.now));  // a write from before that one
+  EXPECT_FALSE(w.promise_answers.contains(asked));
   Record none = w.told_disk[kWeb];
   none.longest_promise = absl::ZeroDuration();
   w.Do(w.node.Stored(kWeb, none, w.now));
   EXPECT_FALSE(w.promise_answers.contains(asked));
   w.Do(w.node.Stored(kWeb, w.told_disk[kWeb], w.now));
   EXPECT_TRUE(w.promise_answers.at(asked).given);
+}
+
+TEST(NodePromiseTest, AHolderTakesNoAddressOnThatItHasPromisedToStayAwayFrom) {
+  World w;
+  w.TakeOver(7);
+  const Vip promised = MakeVip("192.168.0.112/24");
+  PromiseRequest request;
+  request.id = 99;
+  request.cluster = "api";
+  request.from = "slave";
+  request.epoch = 3;
+  request.vips = {promised.address.address};
+  request.d = absl::Seconds(1);
+  w.Do(w.node.PromiseAsked(request, w.now));
+  ASSERT_TRUE(w.promise_answers.at(99).given);
+  Spec wider = MakeSpec(kWeb, 12);
+  wider.vips.push_back(promised);
+  Order order = Active(7);
+  order.spec_revision = 12;
+  w.Send({order}, {wider});
+  w.RunRenewed(1050 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_FALSE(w.Has(promised));
+  w.RunRenewed(150 * kMs);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  EXPECT_TRUE(w.Has(promised));
 }
 
 TEST(NodePromiseTest, ABondOutlivesTheClustersName) {

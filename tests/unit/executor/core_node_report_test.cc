@@ -89,8 +89,47 @@ TEST(NodeSpecTest, ChangeRemovesOnlyDroppedVipsAndAddsNewOnes) {
   EXPECT_THAT(log, Not(Contains("0 remove 192.168.0.111/24 on eth0")));
   EXPECT_THAT(log, Not(Contains("0 add 192.168.0.111/24 on eth0 for 2s")));
   EXPECT_EQ(w.vips.size(), 2u);
+  EXPECT_EQ(w.gates[MakeVip("192.168.0.112/24").address.address], GateLease()) << "closed first";
+  EXPECT_EQ(w.gates[MakeVip("192.168.0.113/24").address.address],
+            w.gates[MakeVip().address.address]);
   EXPECT_EQ(w.Reported().spec_revision, 12u);
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodeSpecTest, IsSaidToBeStoredOnceThePresentOneIs) {
+  World w;
+  w.TakeOver();
+  EXPECT_TRUE(w.Reported().spec_stored);
+  w.disk_answers = false;
+  Order order = Active(7);
+  order.spec_revision = 12;
+  w.Send({order}, {MakeSpec(kWeb, 12)});
+  EXPECT_EQ(w.Reported().spec_revision, 12u);
+  EXPECT_FALSE(w.Reported().spec_stored) << "the one before is";
+  w.RunRenewed(3000 * kMs);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now)) << "a holder goes on without its disk";
+  w.Do(w.node.Stored(kWeb, w.told_disk[kWeb], w.now));
+  w.ReportIfDue();
+  EXPECT_TRUE(w.Reported().spec_stored);
+}
+
+TEST(NodeSpecTest, ThatANewClusterWasGrantedNothingIsSaid) {
+  World w(std::map<std::string, Record>(), 3);
+  w.Connect();
+  w.Send({}, {MakeSpec()});
+  EXPECT_EQ(w.Reported().void_before, (ReportId{3, 1}));
+}
+
+TEST(NodeSpecTest, NothingIsReportedOfAChangeThatHasNotBeenLookedAt) {
+  World w;
+  w.TakeOver();
+  Spec changed = MakeSpec(kWeb, 12);
+  changed.vips = {MakeVip("192.168.0.112/24")};
+  Orders orders;
+  orders.answers = w.Newest();
+  orders.specs = {changed};
+  (void)w.node.Obey(orders, w.now);
+  EXPECT_THAT(w.node.Compose(w.now).clusters, IsEmpty());
 }
 
 TEST(NodeSpecTest, SameRevisionAgainMovesNothing) {

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "tests/unit/executor/core_world.h"
 
 namespace hb::executor {
@@ -80,6 +83,28 @@ TEST_F(NodeAdoptionTest, ItEndsWhenTheGateDoesOrGoesOnByPromises) {
   }
 }
 
+TEST_F(NodeAdoptionTest, ByWitnessItIsAskedAtOnceAndKeepsTheLease) {
+  for (const bool answers : {false, true}) {
+    World w(Records(OnExpiry::kWitness), 2, Gate(600 * kMs));
+    w.vips.insert(MakeVip());
+    w.services[kSite] = State::kRunning;
+    w.witness_answers = answers;
+    w.Do({});
+    w.Run(5000 * kMs);
+    EXPECT_EQ(w.node.Holds(kWeb, w.now), answers);
+  }
+}
+
+TEST_F(NodeAdoptionTest, TheFirewallIsThereBeforeAnyController) {
+  auto records = Records();
+  FirewallSpec firewall;
+  firewall.own_address = IpAddress::Parse("192.168.0.1").value();
+  firewall.restrict_icmp_echo = true;
+  records[kWeb].spec->firewall = firewall;
+  World w(records, 2);
+  EXPECT_TRUE(w.rules.own_addresses.contains(firewall.own_address));
+}
+
 TEST_F(NodeAdoptionTest, WhatHasRunOutOrIsNotWholeIsClosedAndRemoved) {
   struct Case {
     const char* name;
@@ -97,6 +122,44 @@ TEST_F(NodeAdoptionTest, WhatHasRunOutOrIsNotWholeIsClosedAndRemoved) {
     EXPECT_EQ(GateOf(w), MonoTime()) << c.name;
     EXPECT_FALSE(w.Has()) << c.name;
   }
+}
+
+TEST_F(NodeAdoptionTest, OfSeveralGatesTheFirstToCloseEndsTheLease) {
+  const Vip second = MakeVip("192.168.0.112/24");
+  const std::pair<Duration, uint64_t> seconds[] = {
+      {300 * kMs, 7}, {900 * kMs, 7}, {-1 * kMs, 7}, {600 * kMs, 6}};
+  for (const auto& [left, epoch] : seconds) {
+    auto records = Records();
+    records[kWeb].spec->vips.push_back(second);
+    auto gates = Gate(600 * kMs);
+    gates[second.address.address] = {Start() + left, epoch, absl::Seconds(1)};
+    Node node(2, records);
+    const Acts acts = node.Start(gates, Start());
+    if (left > absl::ZeroDuration() && epoch == 7) {
+      EXPECT_TRUE(node.Holds(kWeb, Start() + std::min(left, 600 * kMs) - kMs)) << left;
+      EXPECT_FALSE(node.Holds(kWeb, Start() + std::min(left, 600 * kMs))) << left;
+      continue;
+    }
+    // What is not whole, or of two leases, is closed before anything else happens.
+    EXPECT_FALSE(node.Holds(kWeb, Start()));
+    size_t closed = 0;
+    for (const Act& act : acts) {
+      const auto* gate = std::get_if<SetGate>(&act);
+      if (gate != nullptr && gate->lease == GateLease()) ++closed;
+    }
+    EXPECT_EQ(closed, 2u);
+  }
+}
+
+TEST_F(NodeAdoptionTest, WhatTheEarlierProcessWasGrantedIsSaidToBeVoid) {
+  World w(Records(), 2);
+  w.Connect();
+  w.Send({Standby(7)}, {SpecWithPeers()});
+  EXPECT_GE(w.Reported().void_before, (ReportId{2, 1}));
+  // Nor does it need an order to say so.
+  World silent(Records(), 2);
+  silent.Connect();
+  EXPECT_EQ(silent.Reported().void_before, (ReportId{2, 1}));
 }
 
 TEST_F(NodeAdoptionTest, TakingUpIsNotBecomingActiveAndNeedsNoBondToEnd) {
@@ -130,7 +193,29 @@ TEST(NodeFollowTest, AnotherControllerWaitsForTheLastWordAndTheLastGrantOfTheFir
               HasSubstr("was heard less than 1 s ago"));
 }
 
+TEST(NodeFollowTest, ThatItHasFollowedAnotherIsSaidUntilItFollowsThisOne) {
+  Record record;
+  record.epoch = 7;
+  record.controller = "another";
+  World w(std::map<std::string, Record>{{kWeb, record}}, 2);
+  w.Connect();
+  EXPECT_TRUE(w.Reported().followed_other);
+  w.Send({}, {MakeSpec()});
+  EXPECT_FALSE(w.Reported().followed_other);
+}
+
 // ---- told to stop ----
+
+TEST(NodeLeaveTest, WhatItIsToDoThenItDoesNotBefore) {
+  World w;
+  w.TakeOver(7);
+  Order order = Active(7);
+  order.on_leave = OnLeave::kRelease;
+  w.Send({order});
+  w.RunRenewed(3000 * kMs);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  EXPECT_FALSE(w.node.MayExit(w.now));
+}
 
 TEST(NodeLeaveTest, WhatAHolderDoesIsTheControllersToSay) {
   struct Case {
@@ -162,6 +247,7 @@ TEST(NodeLeaveTest, WhatAHolderDoesIsTheControllersToSay) {
     w.Send({Standby(7)});
     EXPECT_TRUE(w.node.MayExit(w.now));
     EXPECT_FALSE(w.Has());
+    EXPECT_EQ(w.services[kSite], State::kRunning) << c.name << ": also once it has handed over";
   }
 }
 
