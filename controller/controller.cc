@@ -209,7 +209,7 @@ void Controller::SyncNodes(const v1::ControllerConfig& config) {
     if (node != nullptr) {
       // A fresh stream introduces what changed.
       node->link.reset();
-      OnClosed(*node, "reloading", false);
+      OnClosed(*node, {0, "reloading", false, /*redialling=*/true});
     } else {
       node = std::make_unique<Node>();
       node->name = name;
@@ -231,7 +231,7 @@ void Controller::Dial(Node& node, Duration silence) {
   listener.opened = [this, n](const v1::ExecutorHello& hello) { OnOpened(*n, hello); };
   listener.report = [this, n](const v1::Report& report) { OnReport(*n, report); };
   listener.closed = [this, n](const std::string& error, bool refused) {
-    OnClosed(*n, error, refused);
+    OnClosed(*n, {0, error, refused});
   };
   node.link = std::make_unique<ExecutorLink>(loop_, std::move(options), std::move(listener));
 }
@@ -301,16 +301,16 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
   Flush(node, true);
 }
 
-void Controller::OnClosed(Node& node, const std::string& error, bool follows_another) {
+void Controller::OnClosed(Node& node, const StreamClosed& how) {
   node.reported = false;
   node.pending.clear();
-  if (node.last_error != error) {
+  if (!how.redialling && node.last_error != how.error) {
     LogWarning("executor not connected",
-               {{"node", node.name}, {"address", node.executor}, {"error", error}});
-    node.last_error = error;
+               {{"node", node.name}, {"address", node.executor}, {"error", how.error}});
+    node.last_error = how.error;
   }
   for (const Membership& m : MembershipsOf(node.name))
-    m.cluster->Step(StreamClosed{m.index, error, follows_another});
+    m.cluster->Step(StreamClosed{m.index, how.error, how.follows_another, how.redialling});
 }
 
 void Controller::Order(Cluster& cluster, NodeIndex node_index, const controller::Order& order) {

@@ -91,7 +91,7 @@ class Controller : public Cluster::Owner {
 
   void OnOpened(Node& node, const v1::ExecutorHello& hello);
   void OnReport(Node& node, const v1::Report& report);
-  void OnClosed(Node& node, const std::string& error, bool follows_another);
+  void OnClosed(Node& node, const StreamClosed& how);  // `how` without a node
   void MakeSpecs(Node& node);
   void Flush(Node& node, bool answer);
   std::vector<Membership> MembershipsOf(const std::string& node) const;

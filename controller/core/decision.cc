@@ -108,7 +108,7 @@ void Decision::Take(const StreamOpened& input) {
 void Decision::Take(const StreamClosed& input) {
   NodeState& node = nodes_[input.node];
   node.connected = false;
-  node.dialled = true;
+  node.dialled = !input.redialling;
   node.reported = false;
   node.connection_error = input.error;
   node.standing.reset();

@@ -111,6 +111,7 @@ struct StreamClosed {
   NodeIndex node;
   std::string error;
   bool follows_another = false;  // its executor has refused this controller for another
+  bool redialling = false;       // this controller has closed it, to introduce what changed
 };
 // A report arrived and is about to be answered. `report` is absent when nothing changed.
 struct ReportSeen {

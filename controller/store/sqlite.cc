@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/boot_clock.h"
+#include "common/lease_terms.h"
 
 namespace hb::controller {
 namespace {
@@ -57,6 +58,9 @@ constexpr const char* kMigrations[] = {
     )",
 };
 constexpr int kSchemaVersion = static_cast<int>(std::size(kMigrations));
+
+constexpr size_t kLongestIdentity = 128;
+constexpr int64_t kLoosestPolicy = 2;  // StoredCluster::terms_policy
 
 constexpr char kDamaged[] = ": restore a backup, or move it away to start with an empty store";
 
@@ -125,7 +129,7 @@ class SqliteStore final : public Store {
     switch (identity.Step()) {
       case SQLITE_ROW:
         id_ = identity.Text(0);
-        return absl::OkStatus();
+        return CheckIdentity();
       case SQLITE_DONE:
         return absl::DataLossError(absl::StrCat("store ", path_, ": it has no identity", kDamaged));
       default:
@@ -147,6 +151,7 @@ class SqliteStore final : public Store {
       default:
         return Failed("reading cluster " + cluster);
     }
+    if (absl::Status status = CheckRanges(cluster, select); !status.ok()) return status;
     StoredCluster stored;
     stored.epoch = static_cast<uint64_t>(select.Integer(0));
     stored.paused = select.Integer(1) != 0;
@@ -172,12 +177,19 @@ class SqliteStore final : public Store {
   }
 
   absl::StatusOr<uint64_t> ReserveEpoch(const std::string& cluster, uint64_t at_least) override {
+    if (at_least > kMaxEpoch) return NoEpochLeft(cluster);
     Statement upsert(db_,
                      "INSERT INTO cluster (name, epoch) VALUES (?1, ?2) ON CONFLICT (name)"
-                     " DO UPDATE SET epoch = max(epoch + 1, excluded.epoch) RETURNING epoch");
+                     " DO UPDATE SET epoch = max(epoch + 1, excluded.epoch) WHERE epoch < ?3"
+                     " RETURNING epoch");
     const int64_t floor = std::max(static_cast<int64_t>(at_least), absl::ToUnixSeconds(WallNow()));
-    if (upsert.Bind(cluster).Bind(floor).Step() != SQLITE_ROW) {
-      return Failed("storing an epoch of cluster " + cluster);
+    switch (upsert.Bind(cluster).Bind(floor).Bind(static_cast<int64_t>(kMaxEpoch)).Step()) {
+      case SQLITE_ROW:
+        break;
+      case SQLITE_DONE:
+        return NoEpochLeft(cluster);
+      default:
+        return Failed("storing an epoch of cluster " + cluster);
     }
     const auto epoch = static_cast<uint64_t>(upsert.Integer(0));
     // The statement commits when it has run to its end.
@@ -293,6 +305,43 @@ class SqliteStore final : public Store {
     const std::string first_line = found.substr(0, found.find('\n'));
     return absl::DataLossError(
         absl::StrCat("store ", path_, ": it is damaged: ", first_line, kDamaged));
+  }
+
+  // An executor takes no other.
+  absl::Status CheckIdentity() const {
+    const bool graph =
+        std::all_of(id_.begin(), id_.end(), [](char c) { return c > ' ' && c < 0x7f; });
+    if (graph && !id_.empty() && id_.size() <= kLongestIdentity) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("store ", path_, ": its identity is none", kDamaged));
+  }
+
+  // SQLite lets a column hold anything. `row`: as Load selects it.
+  absl::Status CheckRanges(const std::string& cluster, Statement& row) const {
+    constexpr int kEpochColumn = 0;
+    constexpr int kTtlColumn = 4;
+    constexpr int kPolicyColumn = 7;
+    struct Range {
+      int column;
+      const char* what;
+      int64_t most;
+    };
+    for (const Range& range :
+         {Range{kEpochColumn, "epoch", static_cast<int64_t>(kMaxEpoch)},
+          Range{kTtlColumn, "longest ttl in ns", absl::ToInt64Nanoseconds(kMaxTtl)},
+          Range{kPolicyColumn, "policy", kLoosestPolicy}}) {
+      const int64_t value = row.Integer(range.column);
+      if (value >= 0 && value <= range.most) continue;
+      return absl::DataLossError(absl::StrCat("store ", path_, ": the ", range.what, " of cluster ",
+                                              cluster, ", ", value, ", is out of range", kDamaged));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status NoEpochLeft(const std::string& cluster) const {
+    return absl::FailedPreconditionError(
+        absl::StrCat("store ", path_, ": there is no epoch left for cluster ", cluster,
+                     ": the highest has been seen on a node; mend its state directory and restore "
+                     "a backup of the store"));
   }
 
   // Brings the schema to kSchemaVersion. On failure the file is of the last version that was

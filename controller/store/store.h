@@ -58,7 +58,7 @@ class Store {
   // Identity of this store: stays through restarts, differs between stores.
   virtual const std::string& id() const = 0;
 
-  // Absent: the cluster was never stored.
+  // Absent: the cluster was never stored. DataLoss: what is stored is out of range.
   [[nodiscard]] virtual absl::StatusOr<std::optional<StoredCluster>> Load(
       const std::string& cluster) = 0;
 
@@ -66,7 +66,7 @@ class Store {
   [[nodiscard]] virtual absl::Status RecordTtl(const std::string& cluster, Duration ttl) = 0;
 
   // Puts max(stored + 1, at_least, wall clock's seconds) on disk as the cluster's epoch and returns
-  // it. On failure the stored epoch is unchanged.
+  // it. On failure the stored epoch is unchanged. FailedPrecondition: kMaxEpoch has been reached.
   [[nodiscard]] virtual absl::StatusOr<uint64_t> ReserveEpoch(const std::string& cluster,
                                                               uint64_t at_least) = 0;
 

@@ -170,7 +170,7 @@ bool World::Configure(int c) {
       link.open = link.reported = false;
       link.pending.reset();
       if (const auto index = IndexOf(process, n)) {
-        Step(c, controller::StreamClosed{*index, "reloading"});
+        Step(c, controller::StreamClosed{*index, "reloading", false, true});
       }
     }
     if (IndexOf(process, n)) {
