@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 readonly ctest_labels=(unit host lab quickstart e2e)
-readonly special_stages=(asan tsan tidy clang)
+readonly special_stages=(asan tsan tidy clang sim mutants model fuzz)
 
 usage() {
   cat <<EOF
@@ -15,6 +15,10 @@ usage: tests/run.sh [STAGE...]
   tsan   unit tests with ThreadSanitizer (what does not link gRPC)
   tidy   clang-format and clang-tidy over the whole tree
   clang  unit tests built by clang with -Wthread-safety
+  sim      both cores in a simulated world of faults, on fixed seeds
+  mutants  defects of the cores, each of which the simulator or the cores' tests must catch
+  model    the Promela model of the lease, and its mutants
+  fuzz     the fuzzers, some seconds each
 Without arguments: all of these but clang. host, lab, quickstart, e2e and asan need root.
 HB_JOBS: how many compilers and tests run beside each other (default: as many as there are processors).
 Exit status: 0 all passed, 1 something failed, 2 usage.
@@ -124,8 +128,37 @@ EOF
   fi
 }
 
+# A command that closes with "N passed, N failed". $1: the stage, $2: what it is, the rest: the command
+run_counted() {
+  local name=$1 what=$2 output=build/$1.out line
+  shift 2
+  begin "$name: $what"
+  "$@" 2>&1 | tee "$output"
+  line=$(tail -n 1 "$output")
+  if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    record "$name" "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+  else
+    record "$name" 0 1 "it did not come to its end"
+  fi
+}
+
+# $1: the stage, $2: the preset, the rest: targets
+build_for() {
+  local stage=$1 preset=$2
+  shift 2
+  mkdir -p "build/$preset"
+  if cmake --preset "$preset" >"build/$preset/$stage.log" 2>&1 &&
+    cmake --build --preset "$preset" --parallel "$jobs" --target "$@" >>"build/$preset/$stage.log" 2>&1; then
+    return 0
+  fi
+  begin "$stage: build"
+  grep -E 'error|FAILED|Error' "build/$preset/$stage.log" | head -n 40
+  record "$stage" 0 1 "the $preset preset does not build"
+  return 1
+}
+
 stages=("$@")
-[[ $# -gt 0 ]] || stages=("${ctest_labels[@]}" asan tsan tidy)
+[[ $# -gt 0 ]] || stages=("${ctest_labels[@]}" asan tsan tidy sim mutants model fuzz)
 plain=()
 for stage in "${stages[@]}"; do
   case " ${ctest_labels[*]} ${special_stages[*]} " in
@@ -158,6 +191,16 @@ for stage in "${stages[@]}"; do
     # ThreadSanitizer's memory map does not fit every layout that the kernel may choose at random.
     tsan) run_ctest tsan tsan unit setarch "$(uname -m)" --addr-no-randomize ;;
     clang) run_ctest clang clang unit ;;
+    sim)
+      build_for sim release hb-sim && build_for sim fuzz hb-sim &&
+        run_counted sim "both cores in a simulated world" tests/sim/check.sh
+      ;;
+    mutants)
+      build_for mutants release hb-sim-mutants controller_core_mutants_test executor_core_mutants_test &&
+        run_counted mutants "defects of the cores, and who catches them" tests/mutants/run.py -j "$jobs" --seeds 60
+      ;;
+    model) run_counted model "the Promela model of the lease" tests/model/run.sh ;;
+    fuzz) run_counted fuzz "the fuzzers" tests/fuzz/run.sh ;;
     tidy)
       run_format
       run_tidy

@@ -109,6 +109,19 @@ TEST_P(SafetyReloadTest, AThirdNodeThatIsPreferred) {
   ExpectSafe("third node", {{kSlaveLine, kThirdNode}}, "watch");
 }
 
+// Nobody could ask it to release any more.
+TEST_P(SafetyReloadTest, TheHolderIsNotTakenOut) {
+  ASSERT_OK(Up({.watch_host = true}));
+  const MonoTime mark = meter_->Mark();
+  ASSERT_OK(ChangeConfig({{"name: master, address: 192.168.0.1, executor: 192.168.0.1:7401",
+                           "name: watch, address: 192.168.0.3, executor: 192.168.0.3:7401"}}));
+  Pause(2 * ttl());
+  EXPECT_THAT(AllText(), ::testing::HasSubstr("node master held last and can't be taken out"));
+  const MeterReport report = Measure(mark, "holder taken out");
+  EXPECT_EQ(report.http.failed, 0) << Everything();
+  EXPECT_EQ(report.http.now, "master");
+}
+
 TEST_P(SafetyReloadTest, FromWitnessToRelease) {
   ASSERT_OK(Up());
   const MonoTime mark = meter_->Mark();
