@@ -36,6 +36,7 @@ const char* ToString(MoveCause cause) {
 Decision::Decision(ClusterModel model, const Persistent& stored, MonoTime grants_until,
                    MonoTime now)
     : model_(std::move(model)),
+      silence_(model_.heartbeat * kSilentHeartbeats),
       stored_(stored),
       now_(now),
       nodes_(model_.nodes.size()),
@@ -222,17 +223,16 @@ void Decision::Take(const EpochStored& input) {
 void Decision::Take(const LoopLate& input) {
   // What was, or was not, seen in that time says something about this controller, not about the
   // nodes.
-  const Duration silence = model_.heartbeat * kSilentHeartbeats;
   for (NodeState& node : nodes_) {
     node.icmp.DropRun();
     node.http.DropRun();
     // Who was silent before is silent still. (The step that came late may be the very one that was
     // to find a node silent.)
     const Duration before = now_ - input.by - node.last_report;
-    if (!node.reported || before > silence + absl::Nanoseconds(1)) continue;
+    if (!node.reported || before > silence_ + absl::Nanoseconds(1)) continue;
     node.last_report = now_;
     // Its stream may have broken of this lateness alone.
-    if (input.by > silence) node.doubted_at = now_;
+    if (input.by > silence_) node.doubted_at = now_;
   }
   Say(Severity::kWarning, "tilt", std::nullopt,
       absl::StrCat("The controller itself was late by ", HumanDuration(input.by),

@@ -236,6 +236,7 @@ class Decision {
   const std::string& Name(NodeIndex i) const { return model_.nodes[i].name; }
 
   const ClusterModel model_;
+  const Duration silence_;  // after so long without a report a stream is silent
   Persistent stored_;  // epoch: of the newest activation
   MonoTime now_;
   MonoTime next_deadline_ = MonoTime::Infinite();

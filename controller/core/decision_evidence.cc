@@ -41,8 +41,7 @@ const char* EventType(Verdict verdict) {
 
 bool Decision::Silent(NodeIndex i) const {
   const NodeState& node = nodes_[i];
-  return !node.connected || !node.reported ||
-         now_ - node.last_report > model_.heartbeat * kSilentHeartbeats;
+  return !node.connected || !node.reported || now_ - node.last_report > silence_;
 }
 
 bool Decision::Acted(NodeIndex i) const {
@@ -58,7 +57,7 @@ bool Decision::SeenElsewhere(NodeIndex i, ProbeKind kind) {
     const NodeState::Sight& sight = node.seen_by[observer];
     const MonoTime seen = icmp ? sight.icmp : sight.http;
     if (seen <= failing_since || Silent(observer)) continue;
-    const MonoTime until = seen + std::max(model_.ttl, model_.heartbeat * kSilentHeartbeats);
+    const MonoTime until = seen + std::max(model_.ttl, silence_);
     if (now_ >= until) continue;
     WakeAt(until);
     return true;
@@ -103,7 +102,7 @@ void Decision::ExpectPage(NodeIndex i) {
 void Decision::UpdateVerdict(NodeIndex i) {
   NodeState& node = nodes_[i];
   if (!Silent(i)) {
-    WakeAt(node.last_report + model_.heartbeat * kSilentHeartbeats + absl::Nanoseconds(1));
+    WakeAt(node.last_report + silence_ + absl::Nanoseconds(1));
   }
   ExpectPage(i);
   const Evidence evidence = Gather(i);

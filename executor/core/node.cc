@@ -95,8 +95,7 @@ void Node::AdoptSpec(const Spec& spec, MonoTime now, Acts& acts) {
     acts.push_back(RemoveVip{spec.cluster, vip, "no longer in the cluster's spec"});
   }
   if (cluster.spec.service != spec.service) RethinkSharedServices(now);
-  cluster.spec = spec;
-  cluster.lease.SetPolicy(spec.on_expiry);
+  cluster.SetSpec(spec);
   // Who else could become active, and for which addresses, may have changed with it.
   cluster.promises.Clear();
   cluster.lease.ForgetPromises();

@@ -260,7 +260,10 @@ class Node {
 
  private:
   struct Cluster {
+    void SetSpec(const Spec& s);
+
     Spec spec;
+    std::vector<std::string> vip_names;  // as reports have them
     Lease lease;
     std::optional<Order> standing;  // obeyed on this stream
     std::optional<Order> parked;    // waits for its epoch to be on disk

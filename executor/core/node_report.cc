@@ -51,7 +51,7 @@ ClusterReport Node::Describe(const Cluster& cluster, MonoTime now) const {
   report.epoch = cluster.lease.epoch();
   report.highest_epoch = cluster.lease.highest_epoch();
   report.void_before = cluster.lease.void_before();
-  for (const Vip& vip : cluster.spec.vips) report.vips.push_back(vip.address.ToString());
+  report.vips = cluster.vip_names;
   report.seen = cluster.seen;
   const Record& on_disk = cluster.on_disk;
   report.followed_other = !on_disk.controller.empty() && on_disk.controller != controller_;

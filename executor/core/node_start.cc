@@ -8,6 +8,13 @@
 
 namespace hb::executor {
 
+void Node::Cluster::SetSpec(const Spec& s) {
+  spec = s;
+  lease.SetPolicy(spec.on_expiry);
+  vip_names.clear();
+  for (const Vip& vip : spec.vips) vip_names.push_back(vip.address.ToString());
+}
+
 Node::Node(uint64_t incarnation, const std::map<std::string, Record>& records)
     : incarnation_(incarnation) {
   for (const auto& [name, record] : records) {
@@ -17,8 +24,7 @@ Node::Node(uint64_t incarnation, const std::map<std::string, Record>& records)
     // Whatever answers a report of an earlier run is void.
     cluster.lease.GiveUp(NextId());
     if (!record.spec) continue;
-    cluster.spec = *record.spec;
-    cluster.lease.SetPolicy(cluster.spec.on_expiry);
+    cluster.SetSpec(*record.spec);
   }
 }
 

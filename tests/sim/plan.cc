@@ -269,7 +269,7 @@ Plan MakePlan(uint64_t seed, const PlanOptions& options) {
   plan.duplicates = dice.OneIn(2);
   plan.forced_store = plan.controllers > 1 || dice.OneIn(5);
   plan.chaos = dice.Between(10, 90) * kSecond;
-  plan.recover = 200 * kSecond;
+  plan.recover = 90 * kSecond;
   for (int64_t& ppm : plan.first_ppm) {
     ppm = dice.OneIn(2) ? 0 : dice.Between(-80'000, 80'000);
   }
