@@ -71,14 +71,15 @@ class Faults {
     if (dice_.OneIn(3)) return plan_.controller_host[Controller()];
     return Node();
   }
-  void Add(FaultKind kind, Time at, int a = -1, int b = -1, int64_t value = 0) {
-    if (at < plan_.chaos) plan_.faults.push_back({at, kind, a, b, value});
+  // Braces are evaluated in their order whatever compiles them; arguments are not.
+  void Add(const Fault& fault) {
+    if (fault.at < plan_.chaos) plan_.faults.push_back(fault);
   }
   // And its end, a while later.
   void Pair(FaultKind begin, FaultKind end, int a, int64_t value = 0) {
     const Time at = Start();
-    Add(begin, at, a, -1, value);
-    Add(end, at + SomeWhile(dice_), a);
+    Add({at, begin, a, -1, value});
+    Add({at + SomeWhile(dice_), end, a});
   }
   Time Start() { return dice_.Between(500, plan_.chaos / kMillisecond) * kMillisecond; }
 
@@ -102,21 +103,21 @@ class Faults {
       case 3:
         return Pair(FaultKind::kIsolateIn, FaultKind::kRejoin, AnyHost());
       case 4:
-        Add(FaultKind::kLoss, Start(), -1, -1, dice_.Between(1, 40));
-        return Add(FaultKind::kLoss, Start(), -1, -1, 0);
+        Add({Start(), FaultKind::kLoss, -1, -1, dice_.Between(1, 40)});
+        return Add({Start(), FaultKind::kLoss, -1, -1, 0});
       case 5:
-        Add(FaultKind::kDelay, Start(), -1, -1, dice_.Between(1, 900) * kMillisecond);
-        return Add(FaultKind::kDelay, Start(), -1, -1, kMillisecond);
+        Add({Start(), FaultKind::kDelay, -1, -1, dice_.Between(1, 900) * kMillisecond});
+        return Add({Start(), FaultKind::kDelay, -1, -1, kMillisecond});
       default: {
         const int a = AnyHost();
         const int b = dice_.OneIn(4) ? kWitnessHost : AnyHost();
         const Time at = Start();
         const Time end = at + SomeWhile(dice_);
-        Add(FaultKind::kCutLink, at, a, b);
-        Add(FaultKind::kMendLink, end, a, b);
+        Add({at, FaultKind::kCutLink, a, b});
+        Add({end, FaultKind::kMendLink, a, b});
         if (dice_.OneIn(2)) return;
-        Add(FaultKind::kCutLink, at, b, a);
-        return Add(FaultKind::kMendLink, end, b, a);
+        Add({at, FaultKind::kCutLink, b, a});
+        return Add({end, FaultKind::kMendLink, b, a});
       }
     }
   }
@@ -148,13 +149,13 @@ class Faults {
         // Who has lost its promises must not be back before they have run out: no disk, no promise.
         const int node = Node();
         const Time at = Start();
-        Add(FaultKind::kCrashHost, at, node);
-        return Add(FaultKind::kBootHost, at + 4 * kSecond + SomeWhile(dice_), node, -1, 1);
+        Add({at, FaultKind::kCrashHost, node});
+        return Add({at + 4 * kSecond + SomeWhile(dice_), FaultKind::kBootHost, node, -1, 1});
       }
       case 3:
         return Pair(FaultKind::kFreezeHost, FaultKind::kThawHost, AnyHost());
       default:
-        return Add(FaultKind::kClockRate, Start(), AnyHost(), -1, dice_.Between(-80'000, 80'000));
+        return Add({Start(), FaultKind::kClockRate, AnyHost(), -1, dice_.Between(-80'000, 80'000)});
     }
   }
 
@@ -162,7 +163,7 @@ class Faults {
     switch (dice_.Below(8)) {
       case 0:
       case 1:
-        return Add(FaultKind::kServiceDies, Start(), Node());
+        return Add({Start(), FaultKind::kServiceDies, Node()});
       case 2:
         return Pair(FaultKind::kServiceHangs, FaultKind::kServiceMends, Node());
       case 3:
@@ -170,13 +171,13 @@ class Faults {
       case 4:
         return Pair(FaultKind::kLinkDown, FaultKind::kLinkUp, Node());
       case 5:
-        return Add(FaultKind::kDropVip, Start(), Node());
+        return Add({Start(), FaultKind::kDropVip, Node()});
       default: {
         const int node = Node();
         const int from = plan_.controller_host[Controller()];
         const Time at = Start();
-        Add(dice_.OneIn(2) ? FaultKind::kBlockPing : FaultKind::kBlockPage, at, node, from);
-        return Add(FaultKind::kUnblock, at + SomeWhile(dice_), node, from);
+        Add({at, dice_.OneIn(2) ? FaultKind::kBlockPing : FaultKind::kBlockPage, node, from});
+        return Add({at + SomeWhile(dice_), FaultKind::kUnblock, node, from});
       }
     }
   }
@@ -186,24 +187,24 @@ class Faults {
     switch (dice_.Below(9)) {
       case 0:
       case 1:
-        return Add(FaultKind::kSwitchover, Start(), c, dice_.OneIn(3) ? -1 : Node());
+        return Add({Start(), FaultKind::kSwitchover, c, dice_.OneIn(3) ? -1 : Node()});
       case 2:
-        return Add(FaultKind::kFailback, Start(), c);
+        return Add({Start(), FaultKind::kFailback, c});
       case 3:
         return Pair(FaultKind::kPause, FaultKind::kResume, c);
       case 4:
-        return Add(FaultKind::kAck, Start(), c);
+        return Add({Start(), FaultKind::kAck, c});
       case 5: {
         const int node = Node();
         const Time at = Start();
-        Add(FaultKind::kDrain, at, c, node);
-        return Add(FaultKind::kUndrain, at + SomeWhile(dice_), c, node);
+        Add({at, FaultKind::kDrain, c, node});
+        return Add({at + SomeWhile(dice_), FaultKind::kUndrain, c, node});
       }
       case 6: {
         const int node = Node();
         const Time at = Start();
-        Add(FaultKind::kPin, at, c, node);
-        return Add(FaultKind::kUnpin, at + SomeWhile(dice_), c, node);
+        Add({at, FaultKind::kPin, c, node});
+        return Add({at + SomeWhile(dice_), FaultKind::kUnpin, c, node});
       }
       case 7: {
         Config changed = plan_.configs[0];
@@ -212,9 +213,9 @@ class Faults {
         if (plan_.nodes > 2 && dice_.OneIn(2)) changed.members &= ~(1U << Node());
         plan_.configs.push_back(changed);
         const Time at = Start();
-        Add(FaultKind::kReload, at, c, -1, static_cast<int64_t>(plan_.configs.size() - 1));
+        Add({at, FaultKind::kReload, c, -1, static_cast<int64_t>(plan_.configs.size() - 1)});
         if (changed.members == plan_.configs[0].members && dice_.OneIn(2)) return;
-        return Add(FaultKind::kReload, at + SomeWhile(dice_), c, -1, 0);
+        return Add({at + SomeWhile(dice_), FaultKind::kReload, c, -1, 0});
       }
       default:
         return Pair(FaultKind::kVantage, FaultKind::kVantage, c, 1);
@@ -230,15 +231,15 @@ class Faults {
         return Pair(FaultKind::kStoreFull, FaultKind::kStoreFree, c);
       case 2: {
         const Time at = Start();
-        Add(FaultKind::kKillController, at, c);
-        Add(FaultKind::kRestoreStore, at + kMillisecond, c, -1, dice_.Between(1, 6));
-        return Add(FaultKind::kStartController, at + SomeWhile(dice_), c);
+        Add({at, FaultKind::kKillController, c});
+        Add({at + kMillisecond, FaultKind::kRestoreStore, c, -1, dice_.Between(1, 6)});
+        return Add({at + SomeWhile(dice_), FaultKind::kStartController, c});
       }
       default: {
         const Time at = Start();
-        Add(FaultKind::kKillController, at, c);
-        Add(FaultKind::kEmptyStore, at + kMillisecond, c);
-        return Add(FaultKind::kStartController, at + SomeWhile(dice_), c);
+        Add({at, FaultKind::kKillController, c});
+        Add({at + kMillisecond, FaultKind::kEmptyStore, c});
+        return Add({at + SomeWhile(dice_), FaultKind::kStartController, c});
       }
     }
   }
