@@ -6,6 +6,12 @@
 #include "absl/strings/str_cat.h"
 
 namespace hb::sim {
+namespace {
+
+// A hundred times what five nodes at their shortest heartbeat make.
+constexpr uint64_t kMaxEventsASecond = 100'000;
+
+}  // namespace
 
 World::World(Plan plan, Trace trace)
     : plan_(std::move(plan)), trace_(std::move(trace)), dice_(Random(~plan_.seed).Next()) {
@@ -53,6 +59,12 @@ void World::RunUntil(Time until) {
 void World::Handle(const Event& event) {
   now_ = event.at;
   ++events_;
+  if (now_ / kSecond != second_) {
+    second_ = now_ / kSecond;
+    events_before_second_ = events_;
+  } else if (events_ - events_before_second_ > kMaxEventsASecond) {
+    return Fail("storm", "the same few do nothing but answer each other, or wake at once again");
+  }
   for (const uint64_t part : {static_cast<uint64_t>(event.at), static_cast<uint64_t>(event.what),
                               static_cast<uint64_t>(event.who)}) {
     digest_ = (digest_ ^ part) * 1099511628211ULL;

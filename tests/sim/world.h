@@ -320,6 +320,8 @@ class World {
   std::priority_queue<Event> queue_;
   uint64_t serial_ = 0;
   uint64_t events_ = 0;
+  int64_t second_ = -1;
+  uint64_t events_before_second_ = 0;
   uint64_t digest_ = 1469598103934665603ULL;
   Host hosts_[kMaxHosts];
   bool cut_[kMaxHosts][kMaxHosts] = {};
