@@ -107,7 +107,9 @@ void World::CheckOpened(int n, bool goes_on) {
 void World::NotePause(int c) {
   ControllerProcess& process = controllers_[c];
   if (!process.decision || !process.decision->persistent().paused) return;
-  process.pause_noted = !process.decision->moving() && !plan_.forced_store;
+  // By `hold` another may go on all the same, and be adopted.
+  process.pause_noted = !process.decision->moving() && !plan_.forced_store &&
+                        plan_.configs[0].on_expiry != OnExpiry::kHold;
   process.may_hold_paused.clear();
   if (last_opened_ >= 0) process.may_hold_paused.push_back(last_opened_);
   if (const auto active = process.decision->active()) {

@@ -262,13 +262,15 @@ void World::Operate(const Fault& fault) {
 void World::MendAll() {
   if (tracing()) Say("all faults end");
   mended_ = true;
+  // Where not every node has followed the controller yet, none may stay away (L11).
+  const int left_dead = controllers_[0].store.state.established ? plan_.left_dead : -1;
   loss_ = 0;
   slowest_ = kMillisecond;
   for (auto& row : cut_) std::fill(std::begin(row), std::end(row), false);
   for (auto& row : ping_blocked_) std::fill(std::begin(row), std::end(row), false);
   for (auto& row : page_blocked_) std::fill(std::begin(row), std::end(row), false);
   for (int host = 0; host < kMaxHosts; ++host) {
-    if (host == plan_.left_dead) continue;
+    if (host == left_dead) continue;
     Apply({now_, FaultKind::kThawHost, host});
     if (host < plan_.nodes) {
       Node& node = nodes_[host];
@@ -282,7 +284,7 @@ void World::MendAll() {
       BootHost(host, false);
     }
   }
-  if (plan_.left_dead >= 0) CrashHost(plan_.left_dead);
+  if (left_dead >= 0) CrashHost(left_dead);
   for (int c = 1; c < plan_.controllers; ++c) KillController(c, true);
   ControllerProcess& first = controllers_[0];
   first.store_full = first.vantage = false;

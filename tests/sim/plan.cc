@@ -267,6 +267,8 @@ Plan MakePlan(uint64_t seed, const PlanOptions& options) {
                                OnExpiry::kWitness, OnExpiry::kWitness, OnExpiry::kHold};
   plan.configs.push_back(
       MakeConfig(dice, plan, options.on_expiry.value_or(policies[dice.Below(6)])));
+  const Time delays[] = {1, 1, 1, 1, 30, 150, 400, 900};
+  plan.slowest = delays[dice.Below(8)] * kMillisecond;
   plan.duplicates = dice.OneIn(2);
   plan.forced_store = plan.controllers > 1 || dice.OneIn(5);
   plan.chaos = dice.Between(10, 90) * kSecond;
@@ -408,7 +410,8 @@ std::string Describe(const Plan& plan) {
                    " on_expiry=", kPolicies[static_cast<int>(c.on_expiry)],
                    " ttl=", c.ttl / kMillisecond, "ms heartbeat=", c.heartbeat / kMillisecond,
                    "ms standby=", c.standby_runs ? "running" : "stopped", " vips=", c.vips,
-                   " page=", c.fetch_page, " probes=", plan.probes);
+                   " page=", c.fetch_page, " probes=", plan.probes,
+                   " slowest=", plan.slowest / kMillisecond, "ms");
   for (int i = 0; i < plan.controllers; ++i) {
     absl::StrAppend(&text, " controller", i + 1, "=", HostName(plan.controller_host[i]));
   }

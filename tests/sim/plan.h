@@ -109,6 +109,7 @@ struct Plan {
   int controllers = 1;
   int controller_host[kMaxControllers] = {};
   std::vector<Config> configs;  // the first is the one that is begun with
+  Time slowest = kMillisecond;  // the longest one-way delay to begin with
   bool probes = true;
   bool duplicates = false;
   bool steady = false;         // everything takes as long as ever: for scenarios

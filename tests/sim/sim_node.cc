@@ -293,7 +293,6 @@ void World::NodeHears(int n, uint64_t stream_id, Message& message) {
   switch (message.kind) {
     case Message::Kind::kHello: {
       const std::string& identity = controllers_[stream.controller].store.identity;
-      if (node.leaving) return Send(stream_id, 1, {Message::Kind::kClose, {}, {}});
       if (!node.core->CheckController(identity, node.heard, BootTime(n)).ok()) {
         return Send(stream_id, 1, {Message::Kind::kRefused, {}, {}});
       }

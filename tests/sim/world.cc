@@ -14,7 +14,10 @@ constexpr uint64_t kMaxEventsASecond = 100'000;
 }  // namespace
 
 World::World(Plan plan, Trace trace)
-    : plan_(std::move(plan)), trace_(std::move(trace)), dice_(Random(~plan_.seed).Next()) {
+    : plan_(std::move(plan)),
+      trace_(std::move(trace)),
+      dice_(Random(~plan_.seed).Next()),
+      slowest_(plan_.slowest) {
   for (int host = 0; host < kMaxHosts; ++host) {
     hosts_[host].clock.Boot(0);
     hosts_[host].clock.SetRate(plan_.first_ppm[host], 0);
