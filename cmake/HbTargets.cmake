@@ -13,6 +13,13 @@ target_compile_options(hb_flags INTERFACE
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op>
   $<$<BOOL:${HB_WERROR}>:-Werror>)
+if(HB_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "HB_FUZZ needs clang: use the preset \"fuzz\"")
+  endif()
+  # Coverage for libFuzzer in every library; what a fuzzer links to besides is in tests/fuzz/CMakeLists.txt.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(HB_SANITIZE)
   add_compile_options(-fsanitize=${HB_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${HB_SANITIZE})

@@ -1,5 +1,5 @@
-// See record.h. A line that is written is read back to the same record; a record without a spec has
-// none of the spec's keys.
+// See record.h. A line that is written is read back to the same record, and no other line is taken;
+// a record without a spec has none of the spec's keys.
 #include "executor/record.h"
 
 #include <vector>
@@ -165,7 +165,7 @@ absl::StatusOr<std::pair<std::string, Record>> RecordFromLine(const std::string&
       has_epoch = true;
       good = absl::SimpleAtoi(value, &record.epoch);
     } else if (key == "promise_ns") {
-      good = ReadDuration(value, &record.longest_promise);
+      good = ReadDuration(value, &record.longest_promise) && record.longest_promise <= kMaxTtl;
     } else if (key == "controller") {
       record.controller = value;
       good = !value.empty();
@@ -180,7 +180,16 @@ absl::StatusOr<std::pair<std::string, Record>> RecordFromLine(const std::string&
     if (spec.revision == 0 || spec.vips.empty() || spec.service.empty()) {
       return absl::InvalidArgumentError("its spec has no revision, VIP or service");
     }
+    // Without a pause between its questions a witness would be asked for ever.
+    const bool asks = !spec.witness.empty() && spec.witness_interval > absl::ZeroDuration();
+    if ((spec.on_expiry == OnExpiry::kWitness) != asks) {
+      return absl::InvalidArgumentError("its witness and its policy do not fit");
+    }
     record.spec = std::move(spec);
+  }
+  // A key that is there twice, or a number with a sign, has been edited.
+  if (RecordToLine(words[0], record) != line) {
+    return absl::InvalidArgumentError("it is not as hb writes it");
   }
   return std::make_pair(words[0], std::move(record));
 }

@@ -74,6 +74,11 @@ void Decision::Adopt(NodeIndex i) {
   active_ = i;
   nodes_[i].runs_service = true;
   RecordHolder(i);
+  // An address that somebody put there by hand, before the first epoch of all.
+  if (stored_.epoch == 0 && !raise_epoch_) {
+    raise_epoch_ = true;
+    actions_.push_back(ReserveEpoch{1});
+  }
   // The epoch stays: the holder does not change. It is never below the node's own.
   Say(Severity::kInfo, "adopted", i, absl::StrCat(Name(i), " holds already and goes on"));
 }

@@ -44,7 +44,10 @@ Acts Node::Stored(const std::string& name, const Record& record, MonoTime now) {
   Cluster& cluster = it->second;
   CheckExpiry(cluster, now, acts);
   cluster.on_disk = record;
-  if (record.longest_promise == absl::ZeroDuration()) cluster.forgetting = false;
+  // A request that came meanwhile may have replaced the write that was to forget.
+  if (record.longest_promise == absl::ZeroDuration() || record == cluster.asked) {
+    cluster.forgetting = false;
+  }
   cluster.lease.RaiseHighestEpoch(record.epoch);
   changed_ = true;
   AnswerPromises(name, cluster, now, acts);

@@ -144,6 +144,10 @@ absl::StatusOr<ProcessRecord> ProcessRecord::Parse(std::string_view text) {
   if (values[2].empty()) return absl::InvalidArgumentError("no boot id");
   record.boot_id = std::string(values[2]);
   record.executable = std::string(values[3]);
+  // A leading zero, a space behind a number.
+  if (record.Format() != text) {
+    return absl::InvalidArgumentError("a number is not as it was written");
+  }
   return record;
 }
 

@@ -39,7 +39,7 @@ Persistent With(const Persistent& stored, bool established) {
 
 }  // namespace
 
-World::World(ClusterModel model, Persistent stored, Duration wait, bool established)
+World::World(ClusterModel model, const Persistent& stored, Duration wait, bool established)
     : decision(std::move(model), With(stored, established), now + wait, now),
       nodes(decision.model().nodes.size()),
       disk_epoch(stored.epoch),

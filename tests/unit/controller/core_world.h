@@ -68,8 +68,8 @@ class World {
  public:
   // `wait`: how long grants of an earlier run may be out.
   // The store has been followed by every member before, unless `established` is false.
-  explicit World(ClusterModel model = MakeModel(), Persistent stored = {}, Duration wait = {},
-                 bool established = true);
+  explicit World(ClusterModel model = MakeModel(), const Persistent& stored = {},
+                 Duration wait = {}, bool established = true);
 
   void Connect(NodeIndex i);
   void ConnectAll();

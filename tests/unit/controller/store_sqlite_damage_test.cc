@@ -12,7 +12,10 @@
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "common/lease_terms.h"
 #include "store_sqlite_fixture.h"
 
 namespace hb::controller {
@@ -86,6 +89,39 @@ TEST_F(SqliteStoreDamageTest, RefusesAStoreWithoutIdentityOrTables) {
   ExpectRefusal(Refusal(path_), absl::StatusCode::kDataLoss, "it has no identity", kRestore);
   Sql("DROP TABLE identity");
   ExpectRefusal(Refusal(path_), absl::StatusCode::kDataLoss, "no such table: identity", kRestore);
+}
+
+TEST_F(SqliteStoreDamageTest, RefusesAnIdentityThatEveryExecutorRefuses) {
+  Open().reset();
+  for (const std::string id : {"''", "'a b'", "x'ff'", "hex(zeroblob(65))"}) {
+    Sql("UPDATE identity SET id = " + id);
+    ExpectRefusal(Refusal(path_), absl::StatusCode::kDataLoss, "its identity is none", kRestore);
+  }
+}
+
+TEST_F(SqliteStoreDamageTest, RefusesWhatNoClusterCanHave) {
+  ASSERT_TRUE(Open()->ReserveEpoch("web", 7).ok());
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"epoch = -1", "the epoch of cluster web, -1,"},
+      {"epoch = 4611686018427387905", "the epoch of cluster web, 4611686018427387905,"},
+      {"epoch = 5, longest_ttl_ns = -1", "the longest ttl in ns of cluster web, -1,"},
+      {"longest_ttl_ns = 60000000001", "the longest ttl in ns of cluster web, 60000000001,"},
+      {"longest_ttl_ns = 0, terms_policy = 3", "the policy of cluster web, 3,"},
+  };
+  for (const auto& [set, what] : cases) {
+    Sql("UPDATE cluster SET " + set);
+    ExpectRefusal(Open()->Load("web").status(), absl::StatusCode::kDataLoss, what, kRestore);
+  }
+}
+
+TEST_F(SqliteStoreDamageTest, SaysThatNoEpochIsLeftRatherThanToGiveOneTwice) {
+  const std::unique_ptr<Store> store = Open();
+  ExpectRefusal(store->ReserveEpoch("web", kMaxEpoch + 1).status(),
+                absl::StatusCode::kFailedPrecondition, "no epoch left for cluster web", "mend");
+  EXPECT_EQ(store->ReserveEpoch("web", kMaxEpoch).value_or(0), kMaxEpoch);
+  ExpectRefusal(store->ReserveEpoch("web", 7).status(), absl::StatusCode::kFailedPrecondition,
+                "no epoch left for cluster web", "mend");
+  EXPECT_EQ(store->Load("web").value()->epoch, kMaxEpoch);
 }
 
 TEST_F(SqliteStoreDamageTest, RefusesATruncatedFileWhereverItEnds) {

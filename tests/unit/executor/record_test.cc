@@ -72,6 +72,21 @@ TEST(RecordTest, WhatIsMalformedIsNamed) {
       {"web epoch=7 tcp=65536", "tcp=65536"},
       {"web epoch=7 source=here", "source=here"},
       {"web epoch=7 peer=slave", "peer=slave"},
+      {"web epoch=7 promise_ns=60000000001", "promise_ns=60000000001"},
+      {"web epoch=7 epoch=3", "not as hb writes it"},
+      {"web epoch=+7", "not as hb writes it"},
+      {"web epoch=7 promise_ns=0", "not as hb writes it"},
+      {"web epoch=7 revision=5 service=w vip=192.168.0.1/32@eth0", "not as hb writes it"},
+      {"web epoch=7 revision=5 service=w on_expiry=release vip=192.168.0.1@eth0",
+       "not as hb writes it"},
+      {"web epoch=7 revision=5 service=w on_expiry=witness vip=192.168.0.1/32@eth0",
+       "witness and its policy"},
+      {"web epoch=7 revision=5 service=w on_expiry=witness witness=gateway witness_interval_ns=0 "
+       "vip=192.168.0.1/32@eth0",
+       "witness and its policy"},
+      {"web epoch=7 revision=5 service=w on_expiry=hold witness=gateway witness_interval_ns=5 "
+       "vip=192.168.0.1/32@eth0",
+       "witness and its policy"},
   };
   for (const Case& c : cases) {
     const auto read = RecordFromLine(c.line);

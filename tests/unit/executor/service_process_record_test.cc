@@ -43,6 +43,8 @@ TEST(ProcessRecordTest, RefusesWhatItDidNotWrite) {
       {"HugePid", "hb-process 1\npid 99999999999\nstart 1\nboot b\nexecutable /x\n"},
       {"NoNumber", "hb-process 1\npid 2x\nstart 1\nboot b\nexecutable /x\n"},
       {"BadStart", "hb-process 1\npid 2\nstart \nboot b\nexecutable /x\n"},
+      {"LeadingZero", "hb-process 1\npid 2\nstart 01\nboot b\nexecutable /x\n"},
+      {"SpaceAfterNumber", "hb-process 1\npid 2 \nstart 1\nboot b\nexecutable /x\n"},
       {"NoBoot", "hb-process 1\npid 2\nstart 1\nboot \nexecutable /x\n"},
       {"Binary", std::string("hb-process 1\npid 2") + '\0' + "\nstart 1\nboot b\nexecutable /x\n"},
   };
