@@ -284,7 +284,8 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
   }
   handling_report_ = true;  // one answer for all clusters, below
   for (const Membership& m : MembershipsOf(node.name)) {
-    ReportSeen seen{m.index, node.newest, std::nullopt};
+    ReportSeen seen{m.index, node.newest, std::nullopt, report.answered(),
+                    FromProtoDuration(report.followed_for())};
     const auto part = parts.find(m.cluster->name());
     if (part != parts.end()) {
       seen.report = ReadReport(*part->second, node.specs[m.cluster->name()].revision());

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/config/config_values.h"
+#include "common/config/proto_duration.h"
 
 namespace hb::executor {
 namespace {
@@ -379,6 +380,8 @@ v1::ExecutorMessage ReportToWire(const Report& report) {
   v1::ExecutorMessage message;
   v1::Report* wire = message.mutable_report();
   wire->set_number(report.number);
+  wire->set_answered(report.answered);
+  *wire->mutable_followed_for() = ToProtoDuration(report.followed_for);
   for (const ClusterReport& cluster : report.clusters) ClusterToWire(cluster, wire->add_clusters());
   return message;
 }

@@ -14,6 +14,8 @@ namespace {
 // A failed start is tried again after 1, 2, 4, 8, then every 15 s.
 constexpr Duration kFirstBackoff = absl::Seconds(1);
 constexpr Duration kMaxBackoff = absl::Seconds(15);
+// Answers whose being heard is waited for.
+constexpr size_t kMaxAnswers = 256;
 
 }  // namespace
 
@@ -104,6 +106,8 @@ void Decision::Take(const StreamOpened& input) {
   node.connection_error.clear();
   node.reported = false;
   node.standing.reset();
+  node.answers.clear();
+  node.follows_until = MonoTime();
 }
 
 void Decision::Take(const StreamClosed& input) {
@@ -113,7 +117,8 @@ void Decision::Take(const StreamClosed& input) {
   node.reported = false;
   node.connection_error = input.error;
   node.standing.reset();
-  const bool mine = active_ && !Silent(*active_) && nodes_[*active_].report->follows;
+  node.follows_until = MonoTime();
+  const bool mine = active_ && Follows(*active_);
   if (input.follows_another && !mine) FollowsAnother(input.node, "follows");
 }
 
@@ -125,6 +130,7 @@ void Decision::Take(const ReportSeen& input) {
   node.reported = node.dialled = true;
   node.newest_report = input.id;
   node.last_report = now_;
+  NoticeAnswered(node, input);
   // The shell answers every report, and that renews what stands.
   if (node.standing && node.standing->active) {
     book_.Granted(input.node, input.id, model_.ttl, now_);
@@ -144,6 +150,28 @@ void Decision::FollowsAnother(NodeIndex i, const char* what) {
   book_.AssumeGrantsUntil(adopt_until_);
 }
 
+// Like a lease (L1, L2): it counts from the sending of what the node is known to have heard, on a
+// clock that may be slower than the node's.
+void Decision::NoticeAnswered(NodeState& node, const ReportSeen& input) {
+  while (!node.answers.empty() && node.answers.front().first < input.answered) {
+    node.answers.pop_front();
+  }
+  if (!node.answers.empty() && node.answers.front().first == input.answered) {
+    node.follows_until =
+        std::max(node.follows_until, node.answers.front().second + input.followed_for * 10 / 11);
+  }
+  // The shell answers this report now.
+  node.answers.emplace_back(input.id.number, now_);
+  if (node.answers.size() > kMaxAnswers) node.answers.pop_front();
+}
+
+bool Decision::Follows(NodeIndex i) {
+  const NodeState& node = nodes_[i];
+  if (Silent(i) || !node.report->follows || now_ >= node.follows_until) return false;
+  WakeAt(node.follows_until);
+  return true;
+}
+
 void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
   NodeState& node = nodes_[i];
   const ServiceState before =
@@ -157,7 +185,7 @@ void Decision::NoticeReport(NodeIndex i, const NodeReport& report) {
   // A node that could not hold, its cable pulled perhaps, may be the one that this controller
   // itself sits on.
   if (node.report && !node.report->obstacles.empty() && report.obstacles.empty()) DoubtSilence();
-  const bool mine = active_ && !Silent(*active_) && nodes_[*active_].report->follows;
+  const bool mine = active_ && Follows(*active_);
   if (first && report.followed_other && !mine) FollowsAnother(i, "has followed");
   node.report = report;
   node.start_attempt = std::max(node.start_attempt, report.start_attempt);
@@ -440,7 +468,7 @@ Decision::NodeView Decision::View(NodeIndex i) const {
 std::string Decision::Summary() const {
   if (!stored_.established) {
     for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-      if (!Silent(i) && nodes_[i].report->follows) continue;
+      if (!Silent(i) && nodes_[i].report->follows && now_ < nodes_[i].follows_until) continue;
       return absl::StrCat(
           "Nobody is made active before every node follows this controller: ", Name(i),
           " does not (hbctl switchover ", model_.name, " --to NODE --force overrides)");

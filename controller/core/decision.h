@@ -16,6 +16,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "controller/core/health.h"
@@ -92,6 +93,10 @@ class Decision {
     ReportId newest_report;
     MonoTime last_report;
     std::optional<Order> standing;  // on this stream
+    // When its newest reports were answered, by number; and until when it follows no other for
+    // that, by what it is known to have heard (L11).
+    std::deque<std::pair<uint64_t, MonoTime>> answers;
+    MonoTime follows_until;
     // Service.
     bool runs_service = false;  // as ordered
     bool page_expected = false;
@@ -151,6 +156,9 @@ class Decision {
   // It follows another controller, which may lead others as well: nothing is granted before all
   // follow this one (L11).
   void FollowsAnother(NodeIndex i, const char* what);
+  // It says that it follows this controller, and can't have changed since.
+  bool Follows(NodeIndex i);
+  void NoticeAnswered(NodeState& node, const ReportSeen& input);
   void NoticeReport(NodeIndex i, const NodeReport& report);
   // Until now this controller may have been cut off itself: who is silent is given a chance to
   // speak, and probes that failed say nothing.

@@ -11,7 +11,7 @@ namespace hb::controller {
 
 void Decision::Establish() {
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (!Silent(i) && nodes_[i].report->follows) continue;
+    if (Follows(i)) continue;
     if (now_ < adopt_until_) return WakeAt(adopt_until_);
     if (!std::exchange(said_not_followed_, true))
       Say(Severity::kError, "not_followed", i, Summary());

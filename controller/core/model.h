@@ -118,6 +118,8 @@ struct ReportSeen {
   NodeIndex node;
   ReportId id;
   std::optional<NodeReport> report;
+  uint64_t answered = 0;       // the number of its newest report whose answer it has heard; 0: none
+  Duration followed_for = {};  // so long after that it follows no other controller
 };
 // Each answer, and each question that stays unanswered. `asked`: not after the question.
 struct WitnessSeen {

@@ -58,6 +58,7 @@ void DropSupersededWrites(Acts& acts) {
 Acts Node::Obey(const Orders& orders, MonoTime now) {
   Acts acts;
   if (!streaming_) return acts;
+  if (StampOf(orders.answers)) answered_ = std::max(answered_, orders.answers.number);
   if (orders.heartbeat) heartbeat_ = std::clamp(*orders.heartbeat, kMinHeartbeat, kMaxHeartbeat);
   // A lease that has run out is given up before anything in this message could revive it.
   for (auto& [name, cluster] : clusters_) CheckExpiry(cluster, now, acts);

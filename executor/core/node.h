@@ -102,6 +102,8 @@ struct ClusterReport {
 struct Report {
   uint64_t number = 0;
   std::vector<ClusterReport> clusters;  // those that changed since the last report of the stream
+  uint64_t answered = 0;  // the newest report of the stream whose answer was heard; 0: none yet
+  Duration followed_for;  // so long after that no other controller is followed
 };
 
 // Acts. All are idempotent.
@@ -298,6 +300,8 @@ class Node {
     std::optional<ClusterReport> last_sent;
   };
 
+  // So long after it was heard a controller is followed, at least (L11).
+  Duration FollowedFor() const { return std::max(absl::Seconds(1), heartbeat_ * 5); }
   ReportId NextId() const { return {incarnation_, next_number_}; }
   std::optional<MonoTime> StampOf(ReportId id) const;
   void AdoptSpec(const Spec& spec, MonoTime now, Acts& acts);
@@ -338,6 +342,7 @@ class Node {
 
   const uint64_t incarnation_;
   uint64_t next_number_ = 1;
+  uint64_t answered_ = 0;  // of this stream
   bool streaming_ = false;
   std::string controller_;  // of the stream
   bool leaving_ = false;

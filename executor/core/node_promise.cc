@@ -44,10 +44,7 @@ Acts Node::Stored(const std::string& name, const Record& record, MonoTime now) {
   Cluster& cluster = it->second;
   CheckExpiry(cluster, now, acts);
   cluster.on_disk = record;
-  // A request that came meanwhile may have replaced the write that was to forget.
-  if (record.longest_promise == absl::ZeroDuration() || record == cluster.asked) {
-    cluster.forgetting = false;
-  }
+  if (record.longest_promise == absl::ZeroDuration()) cluster.forgetting = false;
   cluster.lease.RaiseHighestEpoch(record.epoch);
   changed_ = true;
   AnswerPromises(name, cluster, now, acts);
@@ -178,12 +175,6 @@ Acts Node::PromiseAsked(const PromiseRequest& request, MonoTime now) {
     Work(cluster, now, acts);
   }
   cluster.pending_promises.push_back(request);
-  if (WhyNoPromise(cluster, request).empty()) {
-    Record record = cluster.asked;
-    record.epoch = std::max(record.epoch, request.epoch);
-    record.longest_promise = std::max(record.longest_promise, request.d);
-    Persist(request.cluster, cluster, record, acts);
-  }
   AnswerPromises(request.cluster, cluster, now, acts);
   return acts;
 }
@@ -199,6 +190,13 @@ void Node::AnswerPromises(const std::string& name, Cluster& cluster, MonoTime no
     }
     if (cluster.forgetting || cluster.on_disk.epoch < request.epoch ||
         cluster.on_disk.longest_promise < request.d) {
+      // Not in place of the write that is to forget: nothing else would say when that is done.
+      if (!cluster.forgetting) {
+        Record record = cluster.asked;
+        record.epoch = std::max(record.epoch, request.epoch);
+        record.longest_promise = std::max(record.longest_promise, request.d);
+        Persist(name, cluster, record, acts);
+      }
       waiting.push_back(std::move(request));
       continue;
     }

@@ -26,6 +26,8 @@ bool Node::ReportDue(MonoTime now) const { return streaming_ && (changed_ || now
 Report Node::Compose(MonoTime now) {
   Report report;
   report.number = next_number_++;
+  report.answered = answered_;
+  report.followed_for = FollowedFor();
   stamps_.push_back({report.number, now});
   if (stamps_.size() > kMaxStamps) stamps_.pop_front();
   next_report_ = now + heartbeat_;

@@ -82,6 +82,7 @@ void Node::StreamOpened(const std::string& controller) {
 void Node::StreamClosed() {
   streaming_ = false;
   stamps_.clear();
+  answered_ = 0;
   for (auto& [name, cluster] : clusters_) {
     cluster.standing.reset();
     cluster.parked.reset();
@@ -99,8 +100,7 @@ absl::Status Node::CheckController(const std::string& controller, MonoTime heard
       return absl::FailedPreconditionError(
           absl::StrCat("cluster ", name, " holds a lease of controller ", followed));
     }
-    const Duration ttl =
-        std::max({lease.ttl(), cluster.on_disk.longest_promise, absl::Seconds(1), heartbeat_ * 5});
+    const Duration ttl = std::max({lease.ttl(), cluster.on_disk.longest_promise, FollowedFor()});
     if (heard != MonoTime() && now - heard < ttl) {
       return absl::FailedPreconditionError(absl::StrCat("cluster ", name, " follows controller ",
                                                         followed, ", which was heard less than ",

@@ -27,15 +27,9 @@ using fuzz::Check;
 
 static_assert(std::variant_size_v<Input> == 10, "feed the new input, too (Act)");
 
-// Findings that wait for a change of controller/core; what each breaks is checked again once it is
-// false.
-constexpr bool kAdoptsWithoutEpoch = false;
-
 constexpr int kMaxSteps = 4000;
 constexpr int kStepsPerView = 8;
 // A deadline that is due may bring the next, but not for ever.
-static_assert(std::variant_size_v<Input> == 10, "feed the new input, too (Act)");
-
 constexpr int kMaxStepsAtOnce = 16;
 
 constexpr std::array<Duration, 20> kWaits = {
@@ -485,7 +479,7 @@ class DecisionRun {
     }
     Check(active <= 1, "two ACTIVE orders stand");
     Check(!decision_.active() || *decision_.active() < nodes_.size(), "nobody is active");
-    Check(kAdoptsWithoutEpoch || state.epoch != 0 || !decision_.active() || !asked_.empty(),
+    Check(state.epoch != 0 || !decision_.active() || !asked_.empty(),
           "a node is active, but there is no epoch and none was asked for");
     Check(!decision_.Serving() || decision_.active(), "nobody serves");
     // They say much, and take their time for it.

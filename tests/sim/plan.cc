@@ -269,6 +269,10 @@ Plan MakePlan(uint64_t seed, const PlanOptions& options) {
       MakeConfig(dice, plan, options.on_expiry.value_or(policies[dice.Below(6)])));
   const Time delays[] = {1, 1, 1, 1, 30, 150, 400, 900};
   plan.slowest = delays[dice.Below(8)] * kMillisecond;
+  // Nor one so slow that streams do not stand while pings are answered.
+  if (plan.configs[0].on_expiry == OnExpiry::kWitness) {
+    plan.slowest = std::min(plan.slowest, 30 * kMillisecond);
+  }
   plan.duplicates = dice.OneIn(2);
   plan.forced_store = plan.controllers > 1 || dice.OneIn(5);
   plan.chaos = dice.Between(10, 90) * kSecond;

@@ -358,7 +358,8 @@ void World::OnReport(int c, int n, const executor::Report& report) {
   Link& link = process.links[n];
   const bool first = !std::exchange(link.reported, true);
   link.newest = {link.incarnation, report.number};
-  controller::ReportSeen seen{*IndexOf(process, n), link.newest, std::nullopt};
+  controller::ReportSeen seen{*IndexOf(process, n), link.newest, std::nullopt, report.answered,
+                              report.followed_for};
   for (const executor::ClusterReport& part : report.clusters) {
     seen.report = Read(part, SpecFor(process, n).revision);
   }

@@ -286,5 +286,38 @@ TEST(DecisionStartTest, NobodyFitIsSaidOnce) {
             "Slave could not hold the floating address: eth0: no such interface");
 }
 
+// What a node says of whom it follows counts from the sending of an answer that it is known to have
+// heard, for as long as it then follows nobody else.
+TEST(DecisionFollowTest, ANodeIsKnownToFollowOnlyByWhatItHasHeard) {
+  World world(MakeModel(), {}, absl::ZeroDuration(), /*established=*/false);
+  world.nodes[kSlave].obeys = false;  // it speaks, and hears nothing
+  world.ConnectAll();
+  world.Run(absl::Seconds(10));
+  EXPECT_FALSE(world.OrderedActive(kMaster));
+  world.nodes[kSlave].obeys = true;
+  EXPECT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(3)));
+}
+
+TEST(DecisionFollowTest, WhatItHasHeardCountsFromTheSendingAndNotForLong) {
+  const MonoTime start = MonoTime() + absl::Seconds(1000);
+  Decision decision(MakeModel(), {}, start, start);
+  NodeReport report;
+  report.knows_spec = report.follows = true;
+  const auto says = [&](NodeIndex node, uint64_t number, uint64_t answered, Duration after) {
+    decision.Step(ReportSeen{node, {1, number}, report, answered, absl::Seconds(1)}, start + after);
+  };
+  for (const NodeIndex node : {kMaster, kSlave}) {
+    decision.Step(StreamOpened{node}, start);
+    says(node, 1, 0, absl::ZeroDuration());
+  }
+  says(kMaster, 2, 1, absl::Milliseconds(100));
+  // The slave's report was a second on its way: it may follow another by now.
+  says(kSlave, 2, 1, absl::Milliseconds(950));
+  EXPECT_FALSE(decision.persistent().established);
+  says(kMaster, 3, 2, absl::Milliseconds(960));
+  says(kSlave, 3, 2, absl::Milliseconds(970));
+  EXPECT_TRUE(decision.persistent().established);
+}
+
 }  // namespace
 }  // namespace hb::controller

@@ -50,6 +50,7 @@ void World::Connect(NodeIndex i) {
   node.connected = true;
   node.standing.reset();
   node.stamps.clear();
+  node.answered = 0;
   ++streams_[i];
   newest_.erase(i);
   Step(StreamOpened{i});
@@ -328,10 +329,10 @@ void World::Report(NodeIndex i) {
     body->conflicts = node.conflicts;
     body->conflict = node.conflict;
   }
-  Post(i, false, [this, i, id, body] {
+  Post(i, false, [this, i, id, body, answered = node.answered] {
     newest_[i] = id;
     std::map<NodeIndex, Order> orders;
-    Perform(decision.Step(ReportSeen{i, id, body}, now), orders);
+    Perform(decision.Step(ReportSeen{i, id, body, answered, absl::Seconds(1)}, now), orders);
     for (const auto& [other, order] : orders) {
       if (other != i) Flush(other, order);
     }
@@ -343,6 +344,7 @@ void World::Report(NodeIndex i) {
 void World::Receive(NodeIndex i, const std::optional<Order>& order, ReportId answers) {
   FakeNode& node = nodes[i];
   if (!node.connected || !node.obeys) return;
+  node.answered = std::max(node.answered, answers.number);
   if (order) {
     if (order->epoch < node.highest_epoch) return;
     if (order->epoch > node.highest_epoch) node.changed = true;

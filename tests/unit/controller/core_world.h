@@ -52,6 +52,7 @@ struct FakeNode {
   uint64_t incarnation = 1;
   uint64_t number = 0;
   std::map<ReportId, MonoTime> stamps;  // of this stream
+  uint64_t answered = 0;                // the newest of them whose answer it heard
   std::optional<Order> standing;        // of this stream
   bool taken = false;
   MonoTime lease_end;

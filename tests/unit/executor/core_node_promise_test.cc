@@ -476,6 +476,7 @@ TEST(NodePromiseTest, ABondThatHasEndedBindsNoRestartAndTheNextPromiseWaitsForTh
   // That write is under way: what it is about to erase counts for nothing.
   const uint64_t asked = w.AskedToPromise(7);
   EXPECT_FALSE(w.promise_answers.contains(asked));
+  EXPECT_EQ(w.told_disk[kWeb].longest_promise, absl::ZeroDuration()) << "it stays the newest";
   w.Do(w.node.Stored(kWeb, w.disk[kWeb], w.now));  // a write from before that one
   EXPECT_FALSE(w.promise_answers.contains(asked));
   Record none = w.told_disk[kWeb];

@@ -261,5 +261,22 @@ TEST(NodeReportTest, RefusesALeaseOutsideItsBoundsAndSaysSo) {
   }
 }
 
+TEST(NodeReportTest, SaysWhichOfTheStreamsReportsItHasHeardAnswered) {
+  World w;
+  w.Connect();
+  EXPECT_EQ(w.reports.back().answered, 0U);
+  EXPECT_EQ(w.reports.back().followed_for, absl::Seconds(1));
+  const uint64_t answered = w.Newest().number;
+  w.Send({Standby(7)}, {MakeSpec()});
+  w.Run(300 * kMs);
+  EXPECT_EQ(w.reports.back().answered, answered);
+  w.SendAnswering({1, 99}, {});  // no report of this stream
+  w.Run(300 * kMs);
+  EXPECT_EQ(w.reports.back().answered, answered);
+  w.Disconnect();
+  w.Connect();
+  EXPECT_EQ(w.reports.back().answered, 0U) << "of the stream before";
+}
+
 }  // namespace
 }  // namespace hb::executor

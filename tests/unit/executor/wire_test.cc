@@ -293,6 +293,8 @@ TEST(WireTest, WritesWholeReports) {
   cluster.refusal = "no";
   Report report;
   report.number = 13;
+  report.answered = 11;
+  report.followed_for = absl::Seconds(1);
   report.clusters = {cluster};
   v1::ExecutorMessage expected;
   ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
@@ -316,6 +318,8 @@ TEST(WireTest, WritesWholeReports) {
                refusal: "no"
                beyond_lease: true
              }
+             answered: 11
+             followed_for { seconds: 1 }
            })pb",
       &expected));
   EXPECT_EQ(ReportToWire(report).DebugString(), expected.DebugString());
