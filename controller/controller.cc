@@ -16,7 +16,7 @@
 namespace hb::controller {
 namespace {
 
-constexpr Duration kReserveRetry = absl::Seconds(1);
+constexpr Duration kStoreRetry = absl::Seconds(1);
 
 LogLevel LevelOf(int severity) {
   return severity == 0 ? LogLevel::kInfo : severity == 1 ? LogLevel::kWarning : LogLevel::kError;
@@ -336,13 +336,18 @@ void Controller::Flush(Node& node, bool answer) {
   v1::Orders orders;
   orders.mutable_answers()->set_incarnation(node.newest.incarnation);
   orders.mutable_answers()->set_number(node.newest.number);
-  if (std::exchange(node.introduce, false)) {
+  if (node.introduce) {
+    node.introduce = false;
     Duration heartbeat = absl::InfiniteDuration();
     for (const Membership& m : MembershipsOf(node.name)) {
       heartbeat = std::min(heartbeat, m.cluster->decision().model().heartbeat);
+      if (m.cluster->decision().MayIntroduce()) {
+        *orders.add_specs() = node.specs[m.cluster->name()];
+      } else {
+        node.introduce = true;  // with the next answer, then
+      }
     }
     *orders.mutable_heartbeat() = ToProtoDuration(heartbeat);
-    for (const auto& [name, spec] : node.specs) *orders.add_specs() = spec;
   }
   for (const std::string& name : std::exchange(node.forget, {})) orders.add_forget(name);
   for (const auto& [name, order] : std::exchange(node.pending, {})) {
@@ -380,7 +385,7 @@ void Controller::TryReserve(const std::string& name, uint64_t at_least) {
       LogError("no epoch can be stored, so no node can be activated",
                {{"cluster", name}, {"error", std::string(epoch.status().message())}});
       reserve_retries_[name] =
-          loop_->After(kReserveRetry, [this, name, at_least] { TryReserve(name, at_least); });
+          loop_->After(kStoreRetry, [this, name, at_least] { TryReserve(name, at_least); });
       return;
     }
     if (Cluster* const cluster = Find(name)) cluster->Step(EpochStored{*epoch});
@@ -392,14 +397,30 @@ void Controller::TryReserve(const std::string& name, uint64_t at_least) {
 }
 
 void Controller::SaveOverrides(Cluster& cluster, const Persistent& state) {
-  const bool accepted = worker_.Run([this, name = cluster.name(), state] {
+  TrySave(cluster.name(), state);
+}
+
+void Controller::TrySave(const std::string& name, const Persistent& state) {
+  save_retries_.erase(name);
+  auto finish = [this, name, established = state.established](const absl::Status& status) {
+    Cluster* const cluster = Find(name);
+    if (cluster == nullptr) return;
+    if (status.ok()) return cluster->Step(Saved{established});
+    LogError("what a restart must know is not stored, and is tried again",
+             {{"cluster", name}, {"error", std::string(status.message())}});
+    // By then there may be more to save.
+    save_retries_[name] = loop_->After(kStoreRetry, [this, name] {
+      if (const Cluster* const latest = Find(name)) TrySave(name, latest->decision().persistent());
+    });
+  };
+  const bool accepted = worker_.Run([this, name, state, poster = poster_, finish] {
     absl::Status status = store_->Save(name, ToStored(state));
     if (status.ok()) {
       status = store_->SaveTerms(name, static_cast<int>(state.terms_policy), state.terms_members);
     }
-    if (!status.ok()) LogError("store", {{"error", std::string(status.message())}});
+    poster->Post([finish, status] { finish(status); });
   });
-  if (!accepted) LogError("store", {{"error", "too many jobs wait for the store"}});
+  if (!accepted) finish(absl::UnavailableError("too many jobs wait for the store"));
 }
 
 // --- Events ---

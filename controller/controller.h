@@ -104,6 +104,7 @@ class Controller : public Cluster::Owner {
   void SyncNodes(const v1::ControllerConfig& config);
   void Dial(Node& node, Duration silence);
   void TryReserve(const std::string& name, uint64_t at_least);
+  void TrySave(const std::string& name, const Persistent& state);
 
   EventLoop* const loop_;
   const std::unique_ptr<IcmpProber> icmp_;
@@ -124,6 +125,7 @@ class Controller : public Cluster::Owner {
   std::vector<EventListener> event_listeners_;
   std::vector<std::function<bool()>> change_listeners_;
   std::map<std::string, EventLoop::Handle> reserve_retries_;
+  std::map<std::string, EventLoop::Handle> save_retries_;
   std::shared_ptr<Poster> poster_;
   Worker worker_;  // last: its thread uses store_ and event_log_
 };

@@ -141,6 +141,9 @@ std::string RecordToLine(const std::string& cluster, const Record& record) {
     absl::StrAppend(&line, " promise_ns=", absl::ToInt64Nanoseconds(record.longest_promise));
   }
   if (!record.controller.empty()) absl::StrAppend(&line, " controller=", record.controller);
+  if (record.followed_for > absl::ZeroDuration()) {
+    absl::StrAppend(&line, " followed_ns=", absl::ToInt64Nanoseconds(record.followed_for));
+  }
   if (record.spec) AppendSpec(*record.spec, &line);
   return line;
 }
@@ -169,6 +172,8 @@ absl::StatusOr<std::pair<std::string, Record>> RecordFromLine(const std::string&
     } else if (key == "controller") {
       record.controller = value;
       good = !value.empty();
+    } else if (key == "followed_ns") {
+      good = ReadDuration(value, &record.followed_for) && record.followed_for <= kMaxTtl;
     } else {
       has_spec = true;
       good = ReadSpecKey(key, value, &spec);

@@ -142,6 +142,7 @@ void Decision::FollowsAnother(NodeIndex i, const char* what) {
   Say(Severity::kWarning, "followed_other", i,
       absl::StrCat(Name(i), " ", what, " another controller: taking stock of the nodes again"));
   stored_.established = false;
+  unfollowed_unsaved_ = true;
   actions_.push_back(Save{stored_});
   if (move_) AbandonMove("a node follows another controller");
   active_.reset();
@@ -246,6 +247,10 @@ void Decision::Take(const EpochStored& input) {
     return;
   }
   if (move_ && move_->epoch_asked) move_->epoch = input.epoch;
+}
+
+void Decision::Take(const Saved& input) {
+  if (input.established == stored_.established) unfollowed_unsaved_ = false;
 }
 
 void Decision::Take(const LoopLate& input) {
@@ -401,7 +406,7 @@ void Decision::DecideServices() {
 
 void Decision::SendOrders() {
   // The first epoch of all, or one above what a node has seen, is on its way to the disk.
-  if (stored_.epoch == 0 || raise_epoch_) return;
+  if (stored_.epoch == 0 || raise_epoch_ || unfollowed_unsaved_) return;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     NodeState& node = nodes_[i];
     if (!node.connected || !node.reported || !node.report->knows_spec) continue;

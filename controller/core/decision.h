@@ -72,6 +72,9 @@ class Decision {
   NodeView View(NodeIndex i) const;
   std::optional<NodeIndex> active() const { return active_; }
   const Persistent& persistent() const { return stored_; }
+  // False: no node may be given its spec now. It would forget which other controller it followed,
+  // before it is on disk here that there was one (L11).
+  bool MayIntroduce() const { return !unfollowed_unsaved_; }
   // Whether it has to be told what the witness answers.
   bool NeedsWitness() const { return Policy() == OnExpiry::kWitness; }
   bool moving() const { return move_.has_value(); }
@@ -150,6 +153,7 @@ class Decision {
   void Take(const ReportSeen& input);
   void Take(const WitnessSeen& input);
   void Take(const EpochStored& input);
+  void Take(const Saved& input);
   void Take(const LoopLate& input);
   void Take(const Command& input);
   void Take(const TimePassed& input);
@@ -245,7 +249,7 @@ class Decision {
 
   const ClusterModel model_;
   const Duration silence_;  // after so long without a report a stream is silent
-  Persistent stored_;  // epoch: of the newest activation
+  Persistent stored_;       // epoch: of the newest activation
   MonoTime now_;
   MonoTime next_deadline_ = MonoTime::Infinite();
   Actions actions_;
@@ -253,6 +257,7 @@ class Decision {
   LeaseBook book_;
   bool adopting_ = true;
   bool said_not_followed_ = false;
+  bool unfollowed_unsaved_ = false;  // that not all follow is on its way to the disk
   bool raise_epoch_ = false;  // stored_.epoch is a node's: no order before one above it is on disk
   MonoTime adopt_until_;
   std::optional<NodeIndex> active_;

@@ -129,6 +129,10 @@ struct WitnessSeen {
 struct EpochStored {
   uint64_t epoch;
 };
+// What Save asked for is on disk.
+struct Saved {
+  bool established;
+};
 // The controller's own loop ran late by more than its budget.
 struct LoopLate {
   Duration by;
@@ -144,7 +148,7 @@ struct Command {
 };
 struct TimePassed {};
 using Input = std::variant<ProbeSeen, VantageSeen, StreamOpened, StreamClosed, ReportSeen,
-                           WitnessSeen, EpochStored, LoopLate, Command, TimePassed>;
+                           WitnessSeen, EpochStored, Saved, LoopLate, Command, TimePassed>;
 
 // The standing order for a node.
 struct Order {
@@ -166,6 +170,7 @@ struct SendOrder {  // it differs from what stands on the node's stream
 struct ReserveEpoch {
   uint64_t at_least;
 };
+// Put it on disk, however often that takes, then answer with Saved.
 struct Save {
   Persistent state;  // epoch is not part of it
 };

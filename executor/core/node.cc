@@ -84,7 +84,9 @@ void Node::AdoptSpec(const Spec& spec, MonoTime now, Acts& acts) {
   Cluster& cluster = clusters_[spec.cluster];
   Record record = cluster.asked;
   record.spec = spec;
+  if (record.controller != controller_) record.followed_for = Duration();
   record.controller = controller_;
+  record.followed_for = std::max({record.followed_for, kFollowedForLeast, heartbeat_ * 5});
   Persist(spec.cluster, cluster, record, acts);
   if (cluster.spec.revision == spec.revision) return;
   changed_ = true;

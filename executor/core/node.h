@@ -26,6 +26,9 @@
 
 namespace hb::executor {
 
+// For so long after it was heard a controller is followed at least (L11).
+inline constexpr Duration kFollowedForLeast = absl::Seconds(1);
+
 struct FirewallSpec {
   IpAddress own_address;
   std::vector<IpPrefix> sources;
@@ -52,6 +55,7 @@ struct Record {
   uint64_t epoch = 0;             // the highest that was seen
   Duration longest_promise = {};  // of all that were given
   std::string controller = {};    // the identity that is followed (L11)
+  Duration followed_for = {};     // so long after that was heard, no other is
   std::optional<Spec> spec = {};
   friend bool operator==(const Record&, const Record&) = default;
 };
@@ -300,8 +304,9 @@ class Node {
     std::optional<ClusterReport> last_sent;
   };
 
-  // So long after it was heard a controller is followed, at least (L11).
-  Duration FollowedFor() const { return std::max(absl::Seconds(1), heartbeat_ * 5); }
+  // So long after it was heard the stream's controller is followed, also by the process after this
+  // one (L11).
+  Duration FollowedFor() const;
   ReportId NextId() const { return {incarnation_, next_number_}; }
   std::optional<MonoTime> StampOf(ReportId id) const;
   void AdoptSpec(const Spec& spec, MonoTime now, Acts& acts);

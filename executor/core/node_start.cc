@@ -90,6 +90,15 @@ void Node::StreamClosed() {
   }
 }
 
+Duration Node::FollowedFor() const {
+  Duration least = absl::InfiniteDuration();
+  for (const auto& [name, cluster] : clusters_) {
+    if (cluster.on_disk.controller != controller_) continue;
+    least = std::min(least, std::max(cluster.on_disk.followed_for, kFollowedForLeast));
+  }
+  return least == absl::InfiniteDuration() ? Duration() : least;
+}
+
 absl::Status Node::CheckController(const std::string& controller, MonoTime heard,
                                    MonoTime now) const {
   for (const auto& [name, cluster] : clusters_) {
@@ -100,7 +109,8 @@ absl::Status Node::CheckController(const std::string& controller, MonoTime heard
       return absl::FailedPreconditionError(
           absl::StrCat("cluster ", name, " holds a lease of controller ", followed));
     }
-    const Duration ttl = std::max({lease.ttl(), cluster.on_disk.longest_promise, FollowedFor()});
+    const Duration ttl = std::max({lease.ttl(), cluster.on_disk.longest_promise,
+                                   cluster.asked.followed_for, kFollowedForLeast});
     if (heard != MonoTime() && now - heard < ttl) {
       return absl::FailedPreconditionError(absl::StrCat("cluster ", name, " follows controller ",
                                                         followed, ", which was heard less than ",

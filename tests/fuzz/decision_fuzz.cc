@@ -25,7 +25,7 @@ namespace {
 using fuzz::ByteSource;
 using fuzz::Check;
 
-static_assert(std::variant_size_v<Input> == 10, "feed the new input, too (Act)");
+static_assert(std::variant_size_v<Input> == 11, "feed the new input, too (Act)");
 
 constexpr int kMaxSteps = 4000;
 constexpr int kStepsPerView = 8;
@@ -112,6 +112,7 @@ class DecisionRun {
         decision_(model_, stored_, grants_until_, now_),
         saved_(WithoutEpoch(decision_.persistent())),
         nodes_(model_.nodes.size()) {
+    saved_established_ = stored_.established;
     on_disk_.insert(stored_.epoch);
     disk_epoch_ = last_epoch_ = stored_.epoch;
   }
@@ -346,6 +347,11 @@ class DecisionRun {
 
   // The disk answers the oldest question, as controller/store does.
   void AnswerDisk() {
+    if (!to_save_.empty()) {
+      saved_established_ = to_save_.front();
+      to_save_.pop_front();
+      return Step(Saved{saved_established_});
+    }
     if (asked_.empty()) return;
     const uint64_t at_least = asked_.front();
     asked_.pop_front();
@@ -446,7 +452,10 @@ class DecisionRun {
     Check(reserve.at_least > 0, "an epoch of zero is asked for");
     asked_.push_back(reserve.at_least);
   }
-  void Judge(const Save& save) { saved_ = WithoutEpoch(save.state); }
+  void Judge(const Save& save) {
+    saved_ = WithoutEpoch(save.state);
+    to_save_.push_back(save.state.established);
+  }
   void Judge(const ProbeNow& probe) { Check(probe.node < nodes_.size(), "a probe of nobody"); }
   void Judge(const Event& event) {
     Check(!event.reason.empty(), "an event without a reason");
@@ -468,6 +477,8 @@ class DecisionRun {
   void JudgeState() {
     const Persistent& state = decision_.persistent();
     Check(WithoutEpoch(state) == saved_, "what has changed is not saved");
+    Check(state.established || !saved_established_ || !decision_.MayIntroduce(),
+          "L11: a node is led that would forget whom it has followed, and so would the store");
     Check(state.epoch >= last_epoch_, "L4: the epoch falls");
     last_epoch_ = state.epoch;
     Check(open_commands_.size() <= 1, "more than one command waits");
@@ -509,6 +520,8 @@ class DecisionRun {
   uint64_t disk_epoch_ = 0;
   uint64_t last_epoch_ = 0;
   std::deque<uint64_t> asked_;        // of the disk
+  std::deque<bool> to_save_;          // likewise: `established`
+  bool saved_established_ = false;    // what is on disk
   std::optional<NodeIndex> holder_;   // who was made active last
   std::optional<NodeIndex> adopted_;  // holds by its own word
   uint64_t newest_command_ = 0;

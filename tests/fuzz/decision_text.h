@@ -14,8 +14,8 @@ namespace hb::controller {
 
 inline std::string ToText(const Input& input) {
   static constexpr std::array<const char*, std::variant_size_v<Input>> kNames = {
-      "probe",   "vantage",      "opened",    "closed",  "report",
-      "witness", "epoch stored", "loop late", "command", "time"};
+      "probe",        "vantage", "opened",    "closed",  "report", "witness",
+      "epoch stored", "saved",   "loop late", "command", "time"};
   std::string text = kNames[input.index()];
   if (const auto* probe = std::get_if<ProbeSeen>(&input)) {
     absl::StrAppend(&text, " ", probe->node, probe->kind == ProbeKind::kIcmp ? " icmp" : " http",

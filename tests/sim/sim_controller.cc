@@ -13,7 +13,7 @@ namespace {
 using controller::NodeIndex;
 using controller::ServiceState;
 
-constexpr Time kReserveRetry = kSecond;
+constexpr Time kStoreRetry = kSecond;
 constexpr uint64_t kWallSeconds = 1'000'000;
 constexpr Duration kFirstBackoff = absl::Milliseconds(100);
 constexpr Duration kMaxBackoff = absl::Seconds(1);
@@ -255,9 +255,10 @@ void World::Flush(int c, int n, bool answer) {
   message.kind = Message::Kind::kOrders;
   executor::Orders& orders = message.orders;
   orders.answers = link.newest;
-  if (std::exchange(link.introduce, false)) {
+  if (link.introduce) {
     orders.heartbeat = process.decision->model().heartbeat;
-    orders.specs.push_back(SpecFor(process, n));
+    link.introduce = !process.decision->MayIntroduce();
+    if (!link.introduce) orders.specs.push_back(SpecFor(process, n));
   }
   if (const auto pending = std::exchange(link.pending, std::nullopt)) {
     executor::Order order;
@@ -396,12 +397,16 @@ void World::StoreDone(int c) {
   process.jobs.pop_front();
   Store& store = process.store;
   std::optional<uint64_t> reserved;
+  std::optional<bool> saved;
   if (process.store_full) {
     if (job.reserve) {
-      Post(now_ + kReserveRetry, Do::kEpochRetry, c, process.generation, *job.reserve);
+      Post(now_ + kStoreRetry, Do::kEpochRetry, c, process.generation, *job.reserve);
+    } else {
+      Post(now_ + kStoreRetry, Do::kSaveRetry, c, process.generation);
     }
   } else if (job.save) {
     store.state = *job.save;
+    saved = store.state.established;
     RememberStore(c);
   } else {
     const uint64_t wall = kWallSeconds + static_cast<uint64_t>(now_ / kSecond);
@@ -411,6 +416,7 @@ void World::StoreDone(int c) {
   }
   RunJobs(c);
   if (reserved) Step(c, controller::EpochStored{*reserved});
+  if (saved) Step(c, controller::Saved{*saved});
 }
 
 // ---- events ----
@@ -444,6 +450,9 @@ void World::HandleController(const Event& event) {
       return StoreDone(c);
     case Do::kEpochRetry:
       process.jobs.push_back({event.data, std::nullopt});
+      return RunJobs(c);
+    case Do::kSaveRetry:
+      process.jobs.push_back({std::nullopt, process.decision->persistent()});
       return RunJobs(c);
     case Do::kRedial:
       if (event.more == process.links[n].dial && IndexOf(process, n)) Dial(c, n);

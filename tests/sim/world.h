@@ -72,6 +72,7 @@ class World {
     kControllerTimer,
     kStoreDone,
     kEpochRetry,
+    kSaveRetry,
     kRedial,
     kLinkWatch,
     kStreamPump,

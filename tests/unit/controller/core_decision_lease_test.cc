@@ -160,6 +160,26 @@ TEST(DecisionFollowTest, ANodeThatRefusesThisControllerForAnotherEndsItToo) {
   }
 }
 
+TEST(DecisionFollowTest, ThatOneFollowedAnotherIsOnDiskBeforeItMayForgetThat) {
+  World world;
+  world.Serve();
+  world.PowerOff(kMaster);
+  world.Disconnect(kSlave);
+  world.nodes[kSlave].followed_other = true;
+  world.Run(absl::Milliseconds(700));
+  world.disk_answers = false;
+  world.sent.clear();
+  world.Connect(kSlave);
+  EXPECT_FALSE(world.saves.back().established);
+  world.Run(absl::Seconds(5));
+  EXPECT_FALSE(world.decision.MayIntroduce());
+  EXPECT_TRUE(world.sent.empty());
+  world.Step(Saved{true});  // what was asked for before
+  EXPECT_FALSE(world.decision.MayIntroduce());
+  world.AnswerDisk();
+  EXPECT_TRUE(world.decision.MayIntroduce());
+}
+
 // ---- an operator who waits for nobody ----
 
 TEST(DecisionForceTest, TheLeaseOfWhoIsOutOfReachIsNotWaitedFor) {

@@ -206,6 +206,7 @@ std::string World::Reason(const std::string& type) const {
 
 void World::AnswerDisk() {
   for (const uint64_t epoch : std::exchange(asked_of_disk_, {})) Step(EpochStored{epoch});
+  for (const bool established : std::exchange(to_save_, {})) Step(Saved{established});
 }
 
 void World::Post(NodeIndex i, bool to_node, std::function<void()> deliver) {
@@ -254,6 +255,7 @@ void World::Perform(const Actions& actions, std::map<NodeIndex, Order>& orders) 
       asked_of_disk_.push_back(disk_epoch);
     } else if (const auto* save = std::get_if<Save>(&action)) {
       saves.push_back(save->state);
+      to_save_.push_back(save->state.established);
     } else if (const auto* event = std::get_if<Event>(&action)) {
       events.push_back(*event);
     } else if (const auto* probe = std::get_if<ProbeNow>(&action)) {
@@ -262,15 +264,18 @@ void World::Perform(const Actions& actions, std::map<NodeIndex, Order>& orders) 
       progress.push_back(*told);
     }
   }
-  if (disk_answers && !asked_of_disk_.empty()) {
-    // Answered later, as a disk does: after the orders of this step.
-    const std::vector<uint64_t> epochs = std::exchange(asked_of_disk_, {});
-    for (const uint64_t epoch : epochs) {
-      std::map<NodeIndex, Order> more;
-      const Actions next = decision.Step(EpochStored{epoch}, now);
-      Perform(next, more);
-      for (const auto& [node, order] : more) orders[node] = order;
-    }
+  if (!disk_answers) return;
+  // Answered later, as a disk does: after the orders of this step.
+  std::vector<Input> answers;
+  for (const uint64_t epoch : std::exchange(asked_of_disk_, {})) {
+    answers.emplace_back(EpochStored{epoch});
+  }
+  for (const bool established : std::exchange(to_save_, {}))
+    answers.emplace_back(Saved{established});
+  for (const Input& answer : answers) {
+    std::map<NodeIndex, Order> more;
+    Perform(decision.Step(answer, now), more);
+    for (const auto& [node, order] : more) orders[node] = order;
   }
 }
 

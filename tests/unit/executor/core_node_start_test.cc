@@ -193,6 +193,40 @@ TEST(NodeFollowTest, AnotherControllerWaitsForTheLastWordAndTheLastGrantOfTheFir
               HasSubstr("was heard less than 1 s ago"));
 }
 
+TEST(NodeFollowTest, HowLongItFollowsIsOnDiskBeforeItIsSaidAndKeptByTheNextProcess) {
+  World w;
+  w.Connect();
+  EXPECT_EQ(w.reports.back().followed_for, absl::ZeroDuration());
+  w.Send({Standby(7)}, {MakeSpec()});
+  w.Run(300 * kMs);
+  EXPECT_EQ(w.reports.back().followed_for, absl::Seconds(1));
+
+  w.disk_answers = false;
+  Orders slower;
+  slower.answers = w.Newest();
+  slower.specs = {MakeSpec()};
+  slower.heartbeat = absl::Seconds(2);
+  w.SendMessage(slower);
+  w.Run(absl::Seconds(5));
+  EXPECT_EQ(w.reports.back().followed_for, absl::Seconds(1));
+  w.DiskHas(7);
+  w.Run(absl::Seconds(2));
+  EXPECT_EQ(w.reports.back().followed_for, absl::Seconds(10));
+
+  World next(w.disk, 2);
+  const MonoTime heard = next.now;
+  next.now = next.now + absl::Seconds(9);
+  EXPECT_FALSE(next.node.CheckController("another", heard, next.now).ok());
+  next.now = next.now + absl::Seconds(1);
+  EXPECT_TRUE(next.node.CheckController("another", heard, next.now).ok());
+
+  next.Connect("another");
+  EXPECT_EQ(next.reports.back().followed_for, absl::ZeroDuration()) << "it is not followed yet";
+  next.Send({Standby(7)}, {MakeSpec()});
+  next.Run(300 * kMs);
+  EXPECT_EQ(next.reports.back().followed_for, absl::Seconds(1)) << "that is its own";
+}
+
 TEST(NodeFollowTest, ThatItHasFollowedAnotherIsSaidUntilItFollowsThisOne) {
   Record record;
   record.epoch = 7;

@@ -105,8 +105,8 @@ void World::DiskHas(uint64_t epoch, const std::string& cluster) {
   Do(node.Stored(cluster, record, now));
 }
 
-void World::Connect() {
-  node.StreamOpened(kController);
+void World::Connect(const std::string& controller) {
+  node.StreamOpened(controller);
   connected_ = true;
   newest_ = 0;
   reported.clear();

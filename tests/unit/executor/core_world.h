@@ -41,7 +41,7 @@ class World {
                  const std::map<IpAddress, GateLease>& found = {});
 
   // Opens a stream and sends the first report.
-  void Connect();
+  void Connect(const std::string& controller = kController);
   void Disconnect();
 
   // The newest report of the stream, which Send answers.

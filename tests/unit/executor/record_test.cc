@@ -14,6 +14,7 @@ Record Full() {
   record.epoch = 1'700'000'000;
   record.longest_promise = absl::Milliseconds(1500);
   record.controller = "0a1b=c";
+  record.followed_for = absl::Seconds(50);
   Spec spec;
   spec.cluster = "web";
   spec.revision = 0xffffffffffffffff;
