@@ -44,10 +44,13 @@ Acts Node::Start(const std::map<IpAddress, GateLease>& gates, MonoTime now) {
     if (cluster.lease.taken()) {
       acts.push_back(
           Note{false, name, absl::StrCat("lease of epoch ", cluster.lease.epoch(), " taken up")});
-      continue;
     }
+    // One that was written before the others, at the end of the earlier process, may be open
+    // longer.
     for (const Vip& vip : cluster.spec.vips) {
-      acts.push_back(SetGate{name, vip.address.address, {}});
+      const auto found = gates.find(vip.address.address);
+      if (cluster.lease.taken() && found->second == cluster.gate) continue;
+      acts.push_back(SetGate{name, vip.address.address, cluster.gate});
     }
   }
   for (auto& [name, cluster] : clusters_) CheckBond(name, cluster, now, acts);

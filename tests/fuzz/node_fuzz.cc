@@ -20,6 +20,7 @@
 #include "executor/core/node.h"
 #include "tests/fuzz/byte_source.h"
 #include "tests/fuzz/node_input.h"
+#include "tests/fuzz/node_text.h"
 
 namespace hb::executor {
 namespace {
@@ -122,6 +123,10 @@ class NodeRun {
     const uint8_t what = bytes_.Byte();
     const size_t i = (what >> 5) % kClusters;
     const std::string name = ClusterName(i);
+    if (fuzz::Tracing()) {
+      fuzz::Say(absl::StrCat("at ", absl::FormatDuration(now_ - MonoTime()), " input ", what & 31,
+                             " for ", name));
+    }
     switch (what & 31) {
       case 0:
       case 1:
@@ -260,6 +265,7 @@ class NodeRun {
       if ((more & 3) == 3) orders.forget.push_back(ClusterName((more >> 2) % kClusters));
       if ((more & 0x10) != 0 && i + 1 < kClusters) orders.orders.push_back(ReadOrder(i + 1));
     }
+    if (fuzz::Tracing()) fuzz::Say(ToText(orders));
     NoteOrders(orders);
     SetClock();
     Perform(node_->Obey(orders, now_));
@@ -372,7 +378,10 @@ class NodeRun {
     int rounds = 0;
     do {
       Check(acts.size() <= 256, "too many acts of one call");
-      for (const executor::Act& act : acts) std::visit([this](const auto& a) { Do(a); }, act);
+      for (const executor::Act& act : acts) {
+        if (fuzz::Tracing()) fuzz::Say(absl::StrCat("    ", ToText(act, now_)));
+        std::visit([this](const auto& a) { Do(a); }, act);
+      }
       acts.clear();
       JudgeState();
       Check(++rounds <= kMaxRounds, "acts bring no rest");

@@ -73,6 +73,7 @@ inline std::map<std::string, Record> ReadRecords(ByteSource& bytes) {
     const uint8_t flags = bytes.Byte();
     if ((flags & 1) != 0) record.longest_promise = bytes.Pick(kTtls);
     if ((flags & 2) != 0) record.controller = "one";
+    if ((flags & 8) != 0) record.followed_for = absl::Seconds(10);
     if ((flags & 4) != 0) record.spec = ReadSpec(bytes, i);
     records[ClusterName(i)] = record;
   }

@@ -38,7 +38,7 @@ void CheckSpec(const Spec& spec) {
   Check(spec.revision != 0 && !spec.vips.empty() && spec.vips.size() <= kMaxVips &&
             spec.peers.size() <= kMaxPeers,
         "a spec out of range");
-  const Record record{1, kMaxTtl, "one", spec};
+  const Record record{1, kMaxTtl, "one", kFollowedForLeast, spec};
   const std::string line = RecordToLine(spec.cluster, record);
   const absl::StatusOr<std::pair<std::string, Record>> read = RecordFromLine(line);
   Check(read.ok() && read->first == spec.cluster && read->second == record,

@@ -92,7 +92,7 @@ typedef Report {
 #if CONTROLLERS > 1
   byte highest_epoch;
   bit followed_other;
-  bit follows;
+  byte follows; /* 0: not; else what is left of HEARD_FOR since the newest answer that was heard was sent */
 #endif
 }
 
@@ -100,6 +100,9 @@ typedef Orders {
   byte answers;
   byte order;
   byte epoch;
+#if CONTROLLERS > 1
+  byte left; /* of HEARD_FOR since it was sent */
+#endif
 }
 
 /* 0, what can be in use at once (Normalise), and one more within a step. */
@@ -127,6 +130,7 @@ typedef NodeState {
   byte stream;      /* to which controller */
 #if CONTROLLERS > 1
   byte heard;
+  byte answered; /* what is left of HEARD_FOR since the newest answer of this stream was sent */
 #endif
   byte standing;
   byte standing_epoch;
@@ -155,7 +159,7 @@ typedef Link {
   byte epoch;
 #if CONTROLLERS > 1
   byte highest_epoch;
-  bit follows;
+  byte follows;
 #endif
   byte newest_report;
   byte standing;
@@ -278,8 +282,14 @@ inline PopOrder(c, n) {
   for (i : 0 .. ORDERS - 2) {
     LINK(c, n).order[i].answers = LINK(c, n).order[i + 1].answers;
     LINK(c, n).order[i].order = LINK(c, n).order[i + 1].order;
+#if CONTROLLERS > 1
+    LINK(c, n).order[i].left = LINK(c, n).order[i + 1].left;
+#endif
     LINK(c, n).order[i].epoch = LINK(c, n).order[i + 1].epoch
   }
+#if CONTROLLERS > 1
+  LINK(c, n).order[ORDERS - 1].left = 0;
+#endif
   LINK(c, n).order[ORDERS - 1].answers = 0;
   LINK(c, n).order[ORDERS - 1].order = NONE;
   LINK(c, n).order[ORDERS - 1].epoch = 0
@@ -471,6 +481,9 @@ inline DropOrders(c, n) {
   for (i : 0 .. ORDERS - 1) {
     LINK(c, n).order[i].answers = 0;
     LINK(c, n).order[i].order = NONE;
+#if CONTROLLERS > 1
+    LINK(c, n).order[i].left = 0;
+#endif
     LINK(c, n).order[i].epoch = 0
   }
   LINK(c, n).orders = 0
@@ -500,6 +513,9 @@ inline NodeStreamClosed(n) {
   for (i : 0 .. IDS - 1) {
     node[n].stamps[i] = 0
   }
+#if CONTROLLERS > 1
+  node[n].answered = 0;
+#endif
   node[n].stream = NO_CONTROLLER;
   node[n].standing = NONE;
   node[n].standing_epoch = 0
@@ -514,7 +530,11 @@ inline Compose(c, n) {
 #if CONTROLLERS > 1
   LINK(c, n).report[k].highest_epoch = node[n].highest_epoch;
   LINK(c, n).report[k].followed_other = (node[n].controller != NO_CONTROLLER && node[n].controller != c);
+#ifdef MUTANT_STALE_FOLLOWER_COUNTS
   LINK(c, n).report[k].follows = (node[n].controller == c);
+#else
+  LINK(c, n).report[k].follows = (node[n].controller == c -> node[n].answered : 0);
+#endif
 #endif
   LINK(c, n).reports++;
   node[n].stamps[node[n].next_number] = TTL;
@@ -557,6 +577,7 @@ inline Obey(c, n) {
 #if CONTROLLERS > 1
   node[n].heard = HEARD_FOR;
   node[n].controller = c; /* AdoptSpec */
+  node[n].answered = LINK(c, n).order[0].left;
 #endif
   if
   :: LINK(c, n).order[0].order != NONE -> Receive(c, n)
@@ -727,8 +748,14 @@ inline Settle(c, n) {
 #define HEARS(c, n) (LINK(c, n).connected && LINK(c, n).reported)
 #if CONTROLLERS == 1
 #define ESTABLISHED(c) true
+#define MAY_INTRODUCE(c) true
 #else
 #define ESTABLISHED(c) decision[c].established
+#ifdef MUTANT_OTHER_FORGOTTEN_UNSAVED
+#define MAY_INTRODUCE(c) true
+#else
+#define MAY_INTRODUCE(c) (decision[c].established || !decision[c].store_established)
+#endif
 #endif
 #define CLEAR(c, n) (BOOK_END(c, n) == 0)
 #define ROOM(c, n) (!STREAMS(c, n) || LINK(c, n).orders < ORDERS)
@@ -736,14 +763,14 @@ inline Settle(c, n) {
 #define OTHERS_CLEAR(c, to) CLEAR(c, 1 - (to))
 #define ROOM_FOR_ALL(c) (ROOM(c, 0) && ROOM(c, 1))
 #define ALL_HEARD(c) (HEARS(c, 0) && HEARS(c, 1))
-#define ALL_FOLLOW(c) (ALL_HEARD(c) && LINK(c, 0).follows && LINK(c, 1).follows)
+#define ALL_FOLLOW(c) (ALL_HEARD(c) && LINK(c, 0).follows > 0 && LINK(c, 1).follows > 0)
 #define NONE_HOLDS(c) (!LINK(c, 0).holding && !LINK(c, 1).holding)
 #define NONE_HIGHER(c, n) (!HEARS(c, 1 - (n)) || !LINK(c, 1 - (n)).holding || LINK(c, 1 - (n)).epoch <= LINK(c, n).epoch)
 #else
 #define OTHERS_CLEAR(c, to) (CLEAR(c, ((to) + 1) % 3) && CLEAR(c, ((to) + 2) % 3))
 #define ROOM_FOR_ALL(c) (ROOM(c, 0) && ROOM(c, 1) && ROOM(c, 2))
 #define ALL_HEARD(c) (HEARS(c, 0) && HEARS(c, 1) && HEARS(c, 2))
-#define ALL_FOLLOW(c) (ALL_HEARD(c) && LINK(c, 0).follows && LINK(c, 1).follows && LINK(c, 2).follows)
+#define ALL_FOLLOW(c) (ALL_HEARD(c) && LINK(c, 0).follows > 0 && LINK(c, 1).follows > 0 && LINK(c, 2).follows > 0)
 #define NONE_HOLDS(c) (!LINK(c, 0).holding && !LINK(c, 1).holding && !LINK(c, 2).holding)
 #define NOT_HIGHER(c, n, m) (!HEARS(c, m) || !LINK(c, m).holding || LINK(c, m).epoch <= LINK(c, n).epoch)
 #define NONE_HIGHER(c, n) (NOT_HIGHER(c, n, ((n) + 1) % 3) && NOT_HIGHER(c, n, ((n) + 2) % 3))
@@ -756,6 +783,9 @@ inline PushOrder(c, n, what, e) {
     LINK(c, n).order[k].answers = LINK(c, n).newest_report;
     LINK(c, n).order[k].order = what;
     LINK(c, n).order[k].epoch = e;
+#if CONTROLLERS > 1
+    LINK(c, n).order[k].left = HEARD_FOR;
+#endif
     LINK(c, n).orders++
   :: else /* sent into a stream that has ended over there */
   fi
@@ -763,7 +793,7 @@ inline PushOrder(c, n, what, e) {
 
 inline SendOrderTo(c, n) {
   if
-  :: HEARS(c, n) && !decision[c].adopting && decision[c].epoch != 0 ->
+  :: HEARS(c, n) && !decision[c].adopting && decision[c].epoch != 0 && MAY_INTRODUCE(c) ->
     want = (decision[c].active_node == n && !decision[c].release_ordered -> ACTIVE : STANDBY);
     want_epoch = (decision[c].seized == n && decision[c].active_node != n -> decision[c].move_epoch : decision[c].epoch);
     if
@@ -850,6 +880,9 @@ inline DropLink(c, n) {
   LINK(c, n).newest_report = 0;
   LINK(c, n).standing = NONE;
   LINK(c, n).standing_epoch = 0;
+#if CONTROLLERS > 1
+  LINK(c, n).follows = 0;
+#endif
   DropReports(c, n)
 }
 
@@ -866,7 +899,7 @@ inline ForgetHolders(c) {
 
 #if CONTROLLERS > 1
 #define MINE(c) \
-  (decision[c].active_node != NOBODY && HEARS(c, decision[c].active_node) && LINK(c, decision[c].active_node).follows)
+  (decision[c].active_node != NOBODY && HEARS(c, decision[c].active_node) && LINK(c, decision[c].active_node).follows > 0)
 
 inline NoticeReport(c, n) {
   if
@@ -879,7 +912,7 @@ inline NoticeReport(c, n) {
     TakeStock(c)
   :: else
   fi;
-  LINK(c, n).follows = LINK(c, n).report[0].follows;
+  LINK(c, n).follows = MAX(LINK(c, n).follows, LINK(c, n).report[0].follows);
   LINK(c, n).highest_epoch = LINK(c, n).report[0].highest_epoch;
   if
   :: LINK(c, n).highest_epoch > decision[c].epoch &&
@@ -944,7 +977,7 @@ inline ReportSeen(c, n) {
   fi;
   SendOrderTo(c, n);
   if
-  :: !flag && (LINK(c, n).standing == ACTIVE || CONTROLLERS > 1 && first) -> PushOrder(c, n, NONE, 0)
+  :: !flag && (LINK(c, n).standing == ACTIVE || CONTROLLERS > 1) && MAY_INTRODUCE(c) -> PushOrder(c, n, NONE, 0)
   :: else
   fi;
   Normalise(n)
@@ -1098,7 +1131,6 @@ proctype Controller(byte c) {
         LINK(c, n).epoch = 0;
 #if CONTROLLERS > 1
         LINK(c, n).highest_epoch = 0;
-        LINK(c, n).follows = 0;
 #endif
         LINK(c, n).end = 0;
         LINK(c, n).newest_answered = 0;
@@ -1130,6 +1162,7 @@ proctype Clock() {
         TICK(node[n].bound);
 #if CONTROLLERS > 1
         TICK(node[n].heard);
+        TICK(node[n].answered);
 #endif
         if
         :: node[n].bound == 0 -> node[n].longest_promise = 0
@@ -1148,6 +1181,17 @@ proctype Clock() {
         }
         for (i : 0 .. CONTROLLERS - 1) {
           TICK(LINK(i, n).end);
+#if CONTROLLERS > 1
+#ifndef MUTANT_STALE_FOLLOWER_COUNTS
+          TICK(LINK(i, n).follows);
+          for (j : 0 .. REPORTS - 1) {
+            TICK(LINK(i, n).report[j].follows)
+          }
+#endif
+          for (j : 0 .. ORDERS - 1) {
+            TICK(LINK(i, n).order[j].left)
+          }
+#endif
           if
           :: BOOK_ENDED(i, n) -> Settle(i, n)
           :: else
@@ -1188,9 +1232,14 @@ init {
         node[k].next_number = 2;
         node[k].void_before = 1;
 #if CONTROLLERS > 1
-        node[k].controller = 0; /* everybody follows the first; the second is new */
-#endif
+        /* Everybody follows the first, on a stream that is open; the second is new. */
+        node[k].controller = 0;
+        node[k].stream = 0;
+        node[k].heard = HEARD_FOR;
+        LINK(0, k).connected = 1;
+#else
         node[k].stream = NO_CONTROLLER
+#endif
       }
     }
     run Clock();
