@@ -87,7 +87,7 @@ void Cluster::Perform(const Action& action) {
   } else if (const auto* reserve = std::get_if<controller::ReserveEpoch>(&action)) {
     owner_->ReserveEpoch(*this, reserve->at_least);
   } else if (const auto* save = std::get_if<Save>(&action)) {
-    owner_->SaveOverrides(*this, save->state);
+    owner_->SaveOverrides(*this, *save);
   } else if (const auto* event = std::get_if<Event>(&action)) {
     owner_->Report(*this, *event);
   } else if (const auto* progress = std::get_if<Progress>(&action)) {

@@ -26,7 +26,7 @@ class Cluster {
     virtual void Order(Cluster& cluster, NodeIndex node, const controller::Order& order) = 0;
     // Answered by cluster.Step(EpochStored{}) once it is on disk.
     virtual void ReserveEpoch(Cluster& cluster, uint64_t at_least) = 0;
-    virtual void SaveOverrides(Cluster& cluster, const Persistent& state) = 0;
+    virtual void SaveOverrides(Cluster& cluster, const Save& save) = 0;
     virtual void Report(Cluster& cluster, const Event& event) = 0;
     virtual void Report(Cluster& cluster, const Progress& progress) = 0;
     // The orders of one step are complete; and anything may have changed.

@@ -396,24 +396,25 @@ void Controller::TryReserve(const std::string& name, uint64_t at_least) {
   if (!accepted) finish(absl::UnavailableError("too many jobs wait for the store"));
 }
 
-void Controller::SaveOverrides(Cluster& cluster, const Persistent& state) {
-  TrySave(cluster.name(), state);
+void Controller::SaveOverrides(Cluster& cluster, const Save& save) {
+  TrySave(cluster.name(), save);
 }
 
-void Controller::TrySave(const std::string& name, const Persistent& state) {
+void Controller::TrySave(const std::string& name, const Save& save) {
   save_retries_.erase(name);
-  auto finish = [this, name, established = state.established](const absl::Status& status) {
+  auto finish = [this, name, number = save.number](const absl::Status& status) {
     Cluster* const cluster = Find(name);
     if (cluster == nullptr) return;
-    if (status.ok()) return cluster->Step(Saved{established});
+    if (status.ok()) return cluster->Step(Saved{number});
     LogError("what a restart must know is not stored, and is tried again",
              {{"cluster", name}, {"error", std::string(status.message())}});
     // By then there may be more to save.
-    save_retries_[name] = loop_->After(kStoreRetry, [this, name] {
-      if (const Cluster* const latest = Find(name)) TrySave(name, latest->decision().persistent());
+    save_retries_[name] = loop_->After(kStoreRetry, [this, name, number] {
+      const Cluster* const latest = Find(name);
+      if (latest != nullptr) TrySave(name, Save{latest->decision().persistent(), number});
     });
   };
-  const bool accepted = worker_.Run([this, name, state, poster = poster_, finish] {
+  const bool accepted = worker_.Run([this, name, state = save.state, poster = poster_, finish] {
     absl::Status status = store_->Save(name, ToStored(state));
     if (status.ok()) {
       status = store_->SaveTerms(name, static_cast<int>(state.terms_policy), state.terms_members);

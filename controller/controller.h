@@ -62,7 +62,7 @@ class Controller : public Cluster::Owner {
   // Cluster::Owner
   void Order(Cluster& cluster, NodeIndex node_index, const controller::Order& order) override;
   void ReserveEpoch(Cluster& cluster, uint64_t at_least) override;
-  void SaveOverrides(Cluster& cluster, const Persistent& state) override;
+  void SaveOverrides(Cluster& cluster, const Save& save) override;
   void Report(Cluster& cluster, const Event& event) override;
   void Report(Cluster& cluster, const Progress& progress) override;
   void StepDone(Cluster& cluster) override;
@@ -104,7 +104,7 @@ class Controller : public Cluster::Owner {
   void SyncNodes(const v1::ControllerConfig& config);
   void Dial(Node& node, Duration silence);
   void TryReserve(const std::string& name, uint64_t at_least);
-  void TrySave(const std::string& name, const Persistent& state);
+  void TrySave(const std::string& name, const Save& save);
 
   EventLoop* const loop_;
   const std::unique_ptr<IcmpProber> icmp_;

@@ -142,8 +142,8 @@ void Decision::FollowsAnother(NodeIndex i, const char* what) {
   Say(Severity::kWarning, "followed_other", i,
       absl::StrCat(Name(i), " ", what, " another controller: taking stock of the nodes again"));
   stored_.established = false;
-  unfollowed_unsaved_ = true;
-  actions_.push_back(Save{stored_});
+  SaveState();
+  unfollowed_save_ = saves_;
   if (move_) AbandonMove("a node follows another controller");
   active_.reset();
   adopting_ = true;
@@ -249,9 +249,7 @@ void Decision::Take(const EpochStored& input) {
   if (move_ && move_->epoch_asked) move_->epoch = input.epoch;
 }
 
-void Decision::Take(const Saved& input) {
-  if (input.established == stored_.established) unfollowed_unsaved_ = false;
-}
+void Decision::Take(const Saved& input) { saved_ = std::max(saved_, input.save); }
 
 void Decision::Take(const LoopLate& input) {
   // What was, or was not, seen in that time says something about this controller, not about the
@@ -281,7 +279,7 @@ void Decision::Take(const Command& input) {
       const bool pause = input.kind == Command::Kind::kPause;
       if (stored_.paused != pause) {
         stored_.paused = pause;
-        actions_.push_back(Save{stored_});
+        SaveState();
         // A holder that was ordered to release no longer serves: that move goes on.
         if (pause && move_ && move_->stage != Stage::kActivating && !move_->release_ordered) {
           AbandonMove("paused");
@@ -296,7 +294,7 @@ void Decision::Take(const Command& input) {
       if (stored_.flapping) {
         stored_.flapping = false;
         moves_.clear();
-        actions_.push_back(Save{stored_});
+        SaveState();
         Say(Severity::kInfo, "flap_acknowledged", std::nullopt,
             "Acknowledged by the operator: automatic failback is allowed again");
       }
@@ -352,7 +350,7 @@ void Decision::SetDrained(NodeIndex i, bool drained, uint64_t command) {
     } else {
       std::erase(stored_.drained, Name(i));
     }
-    actions_.push_back(Save{stored_});
+    SaveState();
     Say(Severity::kInfo, drained ? "drained" : "undrained", i,
         absl::StrCat(Name(i), drained ? " is drained by the operator: it is to give no service"
                                       : " may give service again"));
@@ -365,7 +363,7 @@ void Decision::SetPinned(std::optional<NodeIndex> i, uint64_t command) {
   if (stored_.pinned != name) {
     stored_.pinned = name;
     stored_.placed = false;
-    actions_.push_back(Save{stored_});
+    SaveState();
     Say(Severity::kInfo, i ? "pinned" : "unpinned", i,
         i ? absl::StrCat("Pinned by the operator: ", name, " is preferred, whatever the priorities")
           : "Unpinned by the operator: priorities count again");
@@ -406,7 +404,7 @@ void Decision::DecideServices() {
 
 void Decision::SendOrders() {
   // The first epoch of all, or one above what a node has seen, is on its way to the disk.
-  if (stored_.epoch == 0 || raise_epoch_ || unfollowed_unsaved_) return;
+  if (stored_.epoch == 0 || raise_epoch_ || !MayIntroduce()) return;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     NodeState& node = nodes_[i];
     if (!node.connected || !node.reported || !node.report->knows_spec) continue;
@@ -436,7 +434,7 @@ OnLeave Decision::WhenLeaving(NodeIndex i) const {
 void Decision::RecordHolder(NodeIndex i) {
   if (stored_.holder == model_.nodes[i].name) return;
   stored_.holder = model_.nodes[i].name;
-  actions_.push_back(Save{stored_});
+  SaveState();
 }
 
 // --- For the shell ---

@@ -74,7 +74,7 @@ class Decision {
   const Persistent& persistent() const { return stored_; }
   // False: no node may be given its spec now. It would forget which other controller it followed,
   // before it is on disk here that there was one (L11).
-  bool MayIntroduce() const { return !unfollowed_unsaved_; }
+  bool MayIntroduce() const { return unfollowed_save_ <= saved_; }
   // Whether it has to be told what the witness answers.
   bool NeedsWitness() const { return Policy() == OnExpiry::kWitness; }
   bool moving() const { return move_.has_value(); }
@@ -233,6 +233,7 @@ class Decision {
   void SendOrders();
   OnLeave WhenLeaving(NodeIndex i) const;
   void RecordHolder(NodeIndex i);
+  void SaveState() { actions_.push_back(Save{stored_, ++saves_}); }
 
   bool IsDrained(NodeIndex i) const;
   void SetDrained(NodeIndex i, bool drained, uint64_t command);
@@ -257,7 +258,9 @@ class Decision {
   LeaseBook book_;
   bool adopting_ = true;
   bool said_not_followed_ = false;
-  bool unfollowed_unsaved_ = false;  // that not all follow is on its way to the disk
+  uint64_t saves_ = 0;            // asked for
+  uint64_t saved_ = 0;            // of them, the newest that is on disk
+  uint64_t unfollowed_save_ = 0;  // the one that says that not all follow
   bool raise_epoch_ = false;  // stored_.epoch is a node's: no order before one above it is on disk
   MonoTime adopt_until_;
   std::optional<NodeIndex> active_;

@@ -165,7 +165,7 @@ void Decision::ForceSwitchover(const Command& command) {
   adopting_ = false;
   if (!stored_.established) {
     stored_.established = true;
-    actions_.push_back(Save{stored_});
+    SaveState();
   }
   StartMove(MoveCause::kSwitchover, *to,
             absl::StrCat("Switchover forced by ", command.by,
@@ -401,7 +401,7 @@ void Decision::Activate() {
   }
   if (move.cause == MoveCause::kFailover && stored_.placed) {
     stored_.placed = false;
-    actions_.push_back(Save{stored_});
+    SaveState();
   }
 }
 
@@ -445,7 +445,7 @@ void Decision::FinishMove() {
     const bool placed = move.cause == MoveCause::kSwitchover && better_exists;
     if (placed != stored_.placed) {
       stored_.placed = placed;
-      actions_.push_back(Save{stored_});
+      SaveState();
     }
   }
   if (move.command) {
@@ -472,7 +472,7 @@ void Decision::CountMove() {
   while (now_ - moves_.front() > model_.flap_window) moves_.pop_front();
   if (static_cast<int>(moves_.size()) <= model_.flap_max || stored_.flapping) return;
   stored_.flapping = true;
-  actions_.push_back(Save{stored_});
+  SaveState();
   Say(Severity::kError, "flapping", active_,
       absl::StrCat(moves_.size(), " moves within ", HumanDuration(model_.flap_window),
                    ": no automatic failback until it is acknowledged (hbctl ack ", model_.name,

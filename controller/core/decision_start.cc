@@ -18,7 +18,7 @@ void Decision::Establish() {
     return;
   }
   stored_.established = true;
-  actions_.push_back(Save{stored_});
+  SaveState();
 }
 
 void Decision::ConfirmTerms() {
@@ -40,7 +40,7 @@ void Decision::ConfirmTerms() {
   }
   stored_.terms_policy = model_.on_expiry;
   stored_.terms_members = members;
-  actions_.push_back(Save{stored_});
+  SaveState();
 }
 
 void Decision::TryAdopt() {

@@ -129,9 +129,9 @@ struct WitnessSeen {
 struct EpochStored {
   uint64_t epoch;
 };
-// What Save asked for is on disk.
+// That state, or a newer one, is on disk.
 struct Saved {
-  bool established;
+  uint64_t save;
 };
 // The controller's own loop ran late by more than its budget.
 struct LoopLate {
@@ -173,6 +173,7 @@ struct ReserveEpoch {
 // Put it on disk, however often that takes, then answer with Saved.
 struct Save {
   Persistent state;  // epoch is not part of it
+  uint64_t number;   // ascending
 };
 struct ProbeNow {  // the page of this node is waited for
   NodeIndex node;

@@ -348,9 +348,10 @@ class DecisionRun {
   // The disk answers the oldest question, as controller/store does.
   void AnswerDisk() {
     if (!to_save_.empty()) {
-      saved_established_ = to_save_.front();
+      const Save save = to_save_.front();
       to_save_.pop_front();
-      return Step(Saved{saved_established_});
+      saved_established_ = save.state.established;
+      return Step(Saved{save.number});
     }
     if (asked_.empty()) return;
     const uint64_t at_least = asked_.front();
@@ -454,7 +455,7 @@ class DecisionRun {
   }
   void Judge(const Save& save) {
     saved_ = WithoutEpoch(save.state);
-    to_save_.push_back(save.state.established);
+    to_save_.push_back(save);
   }
   void Judge(const ProbeNow& probe) { Check(probe.node < nodes_.size(), "a probe of nobody"); }
   void Judge(const Event& event) {
@@ -520,8 +521,8 @@ class DecisionRun {
   uint64_t disk_epoch_ = 0;
   uint64_t last_epoch_ = 0;
   std::deque<uint64_t> asked_;        // of the disk
-  std::deque<bool> to_save_;          // likewise: `established`
-  bool saved_established_ = false;    // what is on disk
+  std::deque<Save> to_save_;          // likewise
+  bool saved_established_ = false;    // on disk
   std::optional<NodeIndex> holder_;   // who was made active last
   std::optional<NodeIndex> adopted_;  // holds by its own word
   uint64_t newest_command_ = 0;

@@ -51,6 +51,9 @@
 #ifndef MOVES /* 0: no release is ordered and no epoch told ahead; a move waits for the lease book */
 #define MOVES 1
 #endif
+#ifndef FIRST_TAKEN /* 1: of two controllers, the second begins with node 0 following it */
+#define FIRST_TAKEN 0
+#endif
 #ifndef DIALS /* how many streams are opened in all */
 #define DIALS 255
 #endif
@@ -438,7 +441,7 @@ inline NoteHolder(n) {
 #ifdef REACH_FAILBACK
   assert(holders < 3);
 #endif
-#ifdef REACH_SECOND_CONTROLLER
+#ifdef REACH_SECOND_CONTROLLER_GRANTS
   assert(holders < 2 || node[n].stream != 1);
 #endif
   skip
@@ -1232,11 +1235,11 @@ init {
         node[k].next_number = 2;
         node[k].void_before = 1;
 #if CONTROLLERS > 1
-        /* Everybody follows the first, on a stream that is open; the second is new. */
-        node[k].controller = 0;
-        node[k].stream = 0;
+        /* Everybody follows the first, on a stream that is open; the second is new. Or it has taken node 0 already. */
+        node[k].controller = (k == 0 -> FIRST_TAKEN : 0);
+        node[k].stream = node[k].controller;
         node[k].heard = HEARD_FOR;
-        LINK(0, k).connected = 1;
+        LINK(node[k].controller, k).connected = 1;
 #else
         node[k].stream = NO_CONTROLLER
 #endif

@@ -141,7 +141,7 @@ bool World::Configure(int c) {
   if (store.known) {
     // What the worker had still to write is written first.
     for (const Job& job : process.jobs) {
-      if (job.save) store.state = *job.save;
+      if (job.save) store.state = job.save->state;
     }
     std::erase_if(process.jobs, [](const Job& job) { return job.save.has_value(); });
     state = store.state;
@@ -222,7 +222,7 @@ void World::ActOn(int c, const controller::Action& action) {
     process.jobs.push_back({reserve->at_least, std::nullopt});
     RunJobs(c);
   } else if (const auto* save = std::get_if<controller::Save>(&action)) {
-    process.jobs.push_back({std::nullopt, save->state});
+    process.jobs.push_back({std::nullopt, *save});
     RunJobs(c);
   } else if (const auto* event = std::get_if<controller::Event>(&action)) {
     NoteEvent(c, *event);
@@ -397,16 +397,16 @@ void World::StoreDone(int c) {
   process.jobs.pop_front();
   Store& store = process.store;
   std::optional<uint64_t> reserved;
-  std::optional<bool> saved;
+  std::optional<uint64_t> saved;
   if (process.store_full) {
     if (job.reserve) {
       Post(now_ + kStoreRetry, Do::kEpochRetry, c, process.generation, *job.reserve);
     } else {
-      Post(now_ + kStoreRetry, Do::kSaveRetry, c, process.generation);
+      Post(now_ + kStoreRetry, Do::kSaveRetry, c, process.generation, job.save->number);
     }
   } else if (job.save) {
-    store.state = *job.save;
-    saved = store.state.established;
+    store.state = job.save->state;
+    saved = job.save->number;
     RememberStore(c);
   } else {
     const uint64_t wall = kWallSeconds + static_cast<uint64_t>(now_ / kSecond);
@@ -452,7 +452,8 @@ void World::HandleController(const Event& event) {
       process.jobs.push_back({event.data, std::nullopt});
       return RunJobs(c);
     case Do::kSaveRetry:
-      process.jobs.push_back({std::nullopt, process.decision->persistent()});
+      process.jobs.push_back(
+          {std::nullopt, controller::Save{process.decision->persistent(), event.data}});
       return RunJobs(c);
     case Do::kRedial:
       if (event.more == process.links[n].dial && IndexOf(process, n)) Dial(c, n);

@@ -224,7 +224,7 @@ class World {
   };
   struct Job {  // for the worker
     std::optional<uint64_t> reserve;
-    std::optional<controller::Persistent> save;
+    std::optional<controller::Save> save;
   };
   struct Link {
     std::optional<uint64_t> stream;

@@ -174,7 +174,7 @@ TEST(DecisionFollowTest, ThatOneFollowedAnotherIsOnDiskBeforeItMayForgetThat) {
   world.Run(absl::Seconds(5));
   EXPECT_FALSE(world.decision.MayIntroduce());
   EXPECT_TRUE(world.sent.empty());
-  world.Step(Saved{true});  // what was asked for before
+  world.Step(Saved{world.saves.size() - 1});  // the one before
   EXPECT_FALSE(world.decision.MayIntroduce());
   world.AnswerDisk();
   EXPECT_TRUE(world.decision.MayIntroduce());

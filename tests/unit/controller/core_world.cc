@@ -206,7 +206,7 @@ std::string World::Reason(const std::string& type) const {
 
 void World::AnswerDisk() {
   for (const uint64_t epoch : std::exchange(asked_of_disk_, {})) Step(EpochStored{epoch});
-  for (const bool established : std::exchange(to_save_, {})) Step(Saved{established});
+  for (const uint64_t number : std::exchange(to_save_, {})) Step(Saved{number});
 }
 
 void World::Post(NodeIndex i, bool to_node, std::function<void()> deliver) {
@@ -255,7 +255,7 @@ void World::Perform(const Actions& actions, std::map<NodeIndex, Order>& orders) 
       asked_of_disk_.push_back(disk_epoch);
     } else if (const auto* save = std::get_if<Save>(&action)) {
       saves.push_back(save->state);
-      to_save_.push_back(save->state.established);
+      to_save_.push_back(save->number);
     } else if (const auto* event = std::get_if<Event>(&action)) {
       events.push_back(*event);
     } else if (const auto* probe = std::get_if<ProbeNow>(&action)) {
@@ -270,8 +270,7 @@ void World::Perform(const Actions& actions, std::map<NodeIndex, Order>& orders) 
   for (const uint64_t epoch : std::exchange(asked_of_disk_, {})) {
     answers.emplace_back(EpochStored{epoch});
   }
-  for (const bool established : std::exchange(to_save_, {}))
-    answers.emplace_back(Saved{established});
+  for (const uint64_t number : std::exchange(to_save_, {})) answers.emplace_back(Saved{number});
   for (const Input& answer : answers) {
     std::map<NodeIndex, Order> more;
     Perform(decision.Step(answer, now), more);

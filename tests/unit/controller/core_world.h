@@ -173,7 +173,7 @@ class World {
   std::map<NodeIndex, ReportId> newest_;  // as the controller has seen them
   std::set<NodeIndex> fetch_now_;
   std::vector<uint64_t> asked_of_disk_;
-  std::vector<bool> to_save_;
+  std::vector<uint64_t> to_save_;
   std::map<uint64_t, NodeIndex> activated_;  // who was made active, by epoch
   uint64_t last_epoch_ = 0;
   MonoTime next_tick_ = now;
