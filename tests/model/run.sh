@@ -10,7 +10,7 @@ usage() {
 usage: tests/model/run.sh [quick|full] [NAME...]
   quick  (default) two nodes and one controller, small bounds, every mutant: some three minutes of one core
   full   more faults, larger bounds, three nodes: some ten minutes of one core, 1 GiB a check; and a second
-         controller: five more minutes, 9 GiB
+         controller: five more minutes, 8 GiB
   NAME   only the checks of these names
 HB_JOBS: how many checks run beside each other (default: as many as there are processors, at most 2).
 Needs spin and gcc. Exit status: 0 all passed, 1 something failed, 2 usage.
