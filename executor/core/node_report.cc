@@ -14,11 +14,11 @@ constexpr size_t kMaxStamps = 4096;
 }  // namespace
 
 std::optional<MonoTime> Node::StampOf(ReportId id) const {
-  if (id.incarnation != incarnation_) return std::nullopt;
-  const auto it = std::lower_bound(stamps_.begin(), stamps_.end(), id.number,
-                                   [](const Stamp& s, uint64_t n) { return s.number < n; });
-  if (it == stamps_.end() || it->number != id.number) return std::nullopt;
-  return it->at;
+  if (id.incarnation != incarnation_ || stamps_.empty()) return std::nullopt;
+  // Their numbers follow each other. (One below the first wraps round.)
+  const uint64_t index = id.number - stamps_.front().number;
+  if (index >= stamps_.size()) return std::nullopt;
+  return stamps_[index].at;
 }
 
 bool Node::ReportDue(MonoTime now) const { return streaming_ && (changed_ || now >= next_report_); }

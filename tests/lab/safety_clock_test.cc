@@ -43,7 +43,8 @@ TEST_P(SafetyClockTest, AWallClockThatStepsCostsNothingAndFailoverWorksAfterward
   ExpectNeverTwo(meter_->Since(MonoTime()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Safety, SafetyClockTest, ::testing::ValuesIn(DefaultPolicy()), PlaceName);
+INSTANTIATE_TEST_SUITE_P(Safety, SafetyClockTest,
+                         ::testing::ValuesIn(Places(PlacesInCi(), StrictPlaces())), PlaceName);
 
 }  // namespace
 }  // namespace hb::lab

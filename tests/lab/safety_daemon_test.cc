@@ -87,9 +87,10 @@ TEST_P(SafetyStoppedControllerTest, ControllerStandsStill) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Safety, SafetyStoppedControllerTest,
-                         ::testing::Values(Place{.third_host = false, .on_expiry = "release"},
-                                           Place{.third_host = true, .on_expiry = "witness"},
-                                           Place{.third_host = true, .on_expiry = "hold"}),
+                         ::testing::ValuesIn(Places({{.third_host = false, .on_expiry = "release"},
+                                                     {.third_host = true, .on_expiry = "witness"},
+                                                     {.third_host = true, .on_expiry = "hold"}},
+                                                    EveryPlace())),
                          PlaceName);
 
 class SafetyStoppedExecutorTest : public SafetyDaemonTest {};
@@ -122,9 +123,10 @@ TEST_P(SafetyStoppedExecutorTest, HolderStandsStillAndGoesOn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Safety, SafetyStoppedExecutorTest,
-                         ::testing::Values(Place{.third_host = false, .on_expiry = "witness"},
-                                           Place{.third_host = true, .on_expiry = "release"},
-                                           Place{.third_host = true, .on_expiry = "hold"}),
+                         ::testing::ValuesIn(Places({{.third_host = false, .on_expiry = "release"},
+                                                     {.third_host = true, .on_expiry = "witness"},
+                                                     {.third_host = true, .on_expiry = "hold"}},
+                                                    EveryPlace())),
                          PlaceName);
 
 TEST_P(SafetyDaemonTest, ExecutorsKilledAndRestartedWithinTheLeaseCostNothing) {
@@ -249,7 +251,8 @@ TEST_P(SafetyDaemonTest, ExecutorToldToEndWithNoControllerToAskLeavesTheVipToThe
   ExpectNothingLost(Measure(mark, "restarted without a controller"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Safety, SafetyDaemonTest, ::testing::ValuesIn(DefaultPolicy()), PlaceName);
+INSTANTIATE_TEST_SUITE_P(Safety, SafetyDaemonTest,
+                         ::testing::ValuesIn(Places(PlacesInCi(), EveryPlace())), PlaceName);
 
 }  // namespace
 }  // namespace hb::lab

@@ -81,9 +81,19 @@ std::vector<Place> StrictPlaces() {
   return places;
 }
 
-std::vector<Place> DefaultPolicy() {
-  return {{.third_host = false, .on_expiry = "witness"},
+std::vector<Place> ThirdHostPlaces() {
+  return {{.third_host = true, .on_expiry = "release"},
+          {.third_host = true, .on_expiry = "witness"},
+          {.third_host = true, .on_expiry = "hold"}};
+}
+
+std::vector<Place> PlacesInCi() {
+  return {{.third_host = false, .on_expiry = "release"},
           {.third_host = true, .on_expiry = "witness"}};
+}
+
+std::vector<Place> Places(std::vector<Place> in_ci, std::vector<Place> in_matrix) {
+  return getenv("HB_LAB_MATRIX") != nullptr ? std::move(in_matrix) : std::move(in_ci);
 }
 
 absl::Status SafetyTest::Install(const SafetyOptions& options) {

@@ -46,10 +46,14 @@ void PrintTo(const Place& place, std::ostream* out);
 // "ControllerOnSlave_witness"
 std::string PlaceName(const ::testing::TestParamInfo<Place>& info);
 // Every policy with the controller on the slave and on the third host; or the policies that never
-// allow two holders; or the default policy in both places.
+// allow two holders; or every policy with it on the third host.
 std::vector<Place> EveryPlace();
 std::vector<Place> StrictPlaces();
-std::vector<Place> DefaultPolicy();
+std::vector<Place> ThirdHostPlaces();
+// What CI runs, unless a test says otherwise.
+std::vector<Place> PlacesInCi();
+// The second list where HB_LAB_MATRIX is set (matrix.sh), else the first.
+std::vector<Place> Places(std::vector<Place> in_ci, std::vector<Place> in_matrix);
 
 struct SafetyOptions {
   Duration ttl = absl::Seconds(1);  // heartbeat: a fifth of it

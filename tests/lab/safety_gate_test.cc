@@ -98,7 +98,8 @@ TEST_P(SafetyGateTest, AStandbyWithAPlainIngressQdiscIsUnableAndSaysWhy) {
   ExpectNothingLost(Measure(mark, "standby without a gate"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Safety, SafetyGateTest, ::testing::ValuesIn(DefaultPolicy()), PlaceName);
+INSTANTIATE_TEST_SUITE_P(Safety, SafetyGateTest,
+                         ::testing::ValuesIn(Places(PlacesInCi(), EveryPlace())), PlaceName);
 
 }  // namespace
 }  // namespace hb::lab

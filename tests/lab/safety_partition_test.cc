@@ -87,8 +87,9 @@ TEST_P(SafetyThirdHostTest, TheHolderIsCutFromOneOfTwoAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Safety, SafetyThirdHostTest,
-                         ::testing::Values(Place{.third_host = true, .on_expiry = "release"},
-                                           Place{.third_host = true, .on_expiry = "hold"}),
+                         ::testing::ValuesIn(Places({{.third_host = true, .on_expiry = "release"},
+                                                     {.third_host = true, .on_expiry = "hold"}},
+                                                    ThirdHostPlaces())),
                          PlaceName);
 
 class SafetyStandbyLostTest : public SafetyPartitionTest {};
@@ -186,7 +187,8 @@ TEST_P(SafetyHalfOpenTest, ConnectionsToWhoIsGoneAreGivenBack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Safety, SafetyHalfOpenTest,
-                         ::testing::Values(Place{.third_host = true, .on_expiry = "witness"}),
+                         ::testing::ValuesIn(Places({{.third_host = true, .on_expiry = "witness"}},
+                                                    ThirdHostPlaces())),
                          PlaceName);
 
 class SafetyHealedPartitionTest : public SafetyPartitionTest {};

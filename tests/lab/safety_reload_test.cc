@@ -109,8 +109,14 @@ TEST_P(SafetyReloadTest, AThirdNodeThatIsPreferred) {
   ExpectSafe("third node", {{kSlaveLine, kThirdNode}}, "watch");
 }
 
+INSTANTIATE_TEST_SUITE_P(Safety, SafetyReloadTest,
+                         ::testing::ValuesIn(Places(PlacesInCi(), StrictPlaces())), PlaceName);
+
+// By a policy under which time alone proves nothing.
+class SafetyReloadLooseTest : public SafetyReloadTest {};
+
 // Nobody could ask it to release any more.
-TEST_P(SafetyReloadTest, TheHolderIsNotTakenOut) {
+TEST_P(SafetyReloadLooseTest, TheHolderIsNotTakenOut) {
   ASSERT_OK(Up({.watch_host = true}));
   const MonoTime mark = meter_->Mark();
   ASSERT_OK(ChangeConfig({{"name: master, address: 192.168.0.1, executor: 192.168.0.1:7401",
@@ -122,7 +128,17 @@ TEST_P(SafetyReloadTest, TheHolderIsNotTakenOut) {
   EXPECT_EQ(report.http.now, "master");
 }
 
-TEST_P(SafetyReloadTest, FromWitnessToRelease) {
+INSTANTIATE_TEST_SUITE_P(Safety, SafetyReloadLooseTest,
+                         ::testing::ValuesIn(Places({{.third_host = false, .on_expiry = "witness"}},
+                                                    {{.third_host = false, .on_expiry = "witness"},
+                                                     {.third_host = true, .on_expiry = "witness"},
+                                                     {.third_host = false, .on_expiry = "hold"},
+                                                     {.third_host = true, .on_expiry = "hold"}})),
+                         PlaceName);
+
+class SafetyReloadWitnessTest : public SafetyReloadTest {};
+
+TEST_P(SafetyReloadWitnessTest, FromWitnessToRelease) {
   ASSERT_OK(Up());
   const MonoTime mark = meter_->Mark();
   ASSERT_OK(CutOffFromAllButClient("master"));
@@ -135,7 +151,10 @@ TEST_P(SafetyReloadTest, FromWitnessToRelease) {
   ExpectNeverTwo(Measure(mark, "witness to release and healed"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Safety, SafetyReloadTest, ::testing::ValuesIn(DefaultPolicy()), PlaceName);
+INSTANTIATE_TEST_SUITE_P(Safety, SafetyReloadWitnessTest,
+                         ::testing::Values(Place{.third_host = false, .on_expiry = "witness"},
+                                           Place{.third_host = true, .on_expiry = "witness"}),
+                         PlaceName);
 
 class SafetyReloadHoldTest : public SafetyReloadTest {};
 

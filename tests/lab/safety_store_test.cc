@@ -77,7 +77,8 @@ TEST_P(SafetyStoreTest, AnOldOrEmptyStoreWhileTheHolderIsCutOff) {
   ExpectNeverTwo(meter_->Since(begin));
 }
 
-INSTANTIATE_TEST_SUITE_P(Safety, SafetyStoreTest, ::testing::ValuesIn(DefaultPolicy()), PlaceName);
+INSTANTIATE_TEST_SUITE_P(Safety, SafetyStoreTest,
+                         ::testing::ValuesIn(Places(PlacesInCi(), StrictPlaces())), PlaceName);
 
 // The first controller is on the slave and reaches it alone at first, the second on the third host
 // and reaches the master alone.
@@ -146,7 +147,9 @@ TEST_P(SafetyTwoControllersTest, NobodyIsActiveUntilTheOperatorForcesIt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Safety, SafetyTwoControllersTest,
-                         ::testing::Values(Place{.third_host = false, .on_expiry = "witness"}),
+                         ::testing::ValuesIn(Places({{.on_expiry = "release"}},
+                                                    {{.on_expiry = "release"},
+                                                     {.on_expiry = "witness"}})),
                          PlaceName);
 
 class SafetyDiskFullTest : public SafetyTest {};
@@ -216,7 +219,10 @@ TEST_P(SafetyDiskFullTest, TheControllerHasNoRoomForItsStore) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Safety, SafetyDiskFullTest,
-                         ::testing::Values(Place{.third_host = true, .on_expiry = "witness"}),
+                         ::testing::ValuesIn(Places({{.third_host = true, .on_expiry = "witness"}},
+                                                    {{.third_host = true, .on_expiry = "release"},
+                                                     {.third_host = true,
+                                                      .on_expiry = "witness"}})),
                          PlaceName);
 
 }  // namespace
