@@ -56,9 +56,11 @@ void Cluster::Start() {
 
 void Cluster::Step(const Input& input) {
   const MonoTime now = WaitNow();
-  if (armed_for_ != MonoTime::Infinite() && now - armed_for_ > LateBudget(decision_.model())) {
-    StepOnce(LoopLate{now - armed_for_}, now);
-  }
+  Duration late = armed_for_ == MonoTime::Infinite() ? Duration() : now - armed_for_;
+  // A host that was suspended has not waited: its other clock knows of it.
+  const Duration lead = BootNow() - now;
+  late = std::max(late, lead - std::exchange(lead_, lead));
+  if (late > LateBudget(decision_.model())) StepOnce(LoopLate{late}, now);
   StepOnce(input, now);
 }
 

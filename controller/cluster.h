@@ -59,6 +59,7 @@ class Cluster {
   std::vector<std::unique_ptr<NodeProbes>> probes_;
   std::unique_ptr<Witness> witness_;
   MonoTime armed_for_ = MonoTime::Infinite();
+  Duration lead_ = absl::InfiniteDuration();  // of the boot clock, over the one that waits
   EventLoop::Handle timer_;
 };
 

@@ -257,6 +257,8 @@ void Decision::Take(const LoopLate& input) {
   for (NodeState& node : nodes_) {
     node.icmp.DropRun();
     node.http.DropRun();
+    node.answers.clear();
+    node.follows_until = MonoTime();
     // Who was silent before is silent still. (The step that came late may be the very one that was
     // to find a node silent.)
     const Duration before = now_ - input.by - node.last_report;

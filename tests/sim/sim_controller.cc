@@ -108,6 +108,7 @@ void World::StartController(int c) {
   process.working = false;
   process.vantage = false;
   process.wait = WaitClock();
+  process.lead = absl::InfiniteDuration();
   process.timer = kNever;
   process.decision.reset();
   process.pause_noted = false;
@@ -188,9 +189,10 @@ void World::Step(int c, const controller::Input& input) {
   ControllerProcess& process = controllers_[c];
   const MonoTime now = WaitTime(c);
   const Duration budget = std::max(process.decision->model().heartbeat, absl::Milliseconds(50));
-  if (process.armed != MonoTime::Infinite() && now - process.armed > budget) {
-    StepOnce(c, controller::LoopLate{now - process.armed}, now);
-  }
+  Duration late = process.armed == MonoTime::Infinite() ? Duration() : now - process.armed;
+  const Duration lead = BootTime(process.host) - now;
+  late = std::max(late, lead - std::exchange(process.lead, lead));
+  if (late > budget) StepOnce(c, controller::LoopLate{late}, now);
   StepOnce(c, input, now);
 }
 

@@ -250,6 +250,7 @@ class World {
     std::unique_ptr<controller::Decision> decision;
     std::vector<int> members;
     WaitClock wait;
+    Duration lead = absl::InfiniteDuration();
     MonoTime armed = MonoTime::Infinite();
     Time timer = kNever;
     uint32_t probing = 0;  // generation of the probes

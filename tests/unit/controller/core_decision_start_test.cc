@@ -315,7 +315,13 @@ TEST(DecisionFollowTest, WhatItHasHeardCountsFromTheSendingAndNotForLong) {
   says(kSlave, 2, 1, absl::Milliseconds(950));
   EXPECT_FALSE(decision.persistent().established);
   says(kMaster, 3, 2, absl::Milliseconds(960));
+  // What was before a suspend is older than this clock says.
+  decision.Step(LoopLate{absl::Seconds(10)}, start + absl::Milliseconds(965));
   says(kSlave, 3, 2, absl::Milliseconds(970));
+  says(kSlave, 4, 3, absl::Milliseconds(975));
+  says(kMaster, 4, 3, absl::Milliseconds(980));
+  EXPECT_FALSE(decision.persistent().established);
+  says(kMaster, 5, 4, absl::Milliseconds(985));
   EXPECT_TRUE(decision.persistent().established);
 }
 
