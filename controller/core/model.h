@@ -133,7 +133,8 @@ struct EpochStored {
 struct Saved {
   uint64_t save;
 };
-// The controller's own loop ran late by more than its budget, or its host was suspended for so long.
+// The controller's own loop ran late by more than its budget, or its host was suspended for so
+// long.
 struct LoopLate {
   Duration by;
 };

@@ -22,6 +22,23 @@ constexpr Duration kAnnounceFor = absl::Seconds(5);
 constexpr Duration kMinHeartbeat = absl::Milliseconds(10);
 constexpr Duration kMaxHeartbeat = absl::Seconds(10);
 
+std::vector<Vip> NewVips(const Spec& before, const Spec& now) {
+  std::vector<Vip> added;
+  for (const Vip& vip : now.vips) {
+    const bool known = std::any_of(before.vips.begin(), before.vips.end(), [&vip](const Vip& b) {
+      return b.address.address == vip.address.address;
+    });
+    if (!known) added.push_back(vip);
+  }
+  return added;
+}
+
+bool NamesNewPeer(const Spec& before, const Spec& now) {
+  return std::any_of(now.peers.begin(), now.peers.end(), [&before](const Peer& peer) {
+    return std::find(before.peers.begin(), before.peers.end(), peer) == before.peers.end();
+  });
+}
+
 MonoTime AnnounceTime(MonoTime from, size_t index, Duration ttl) {
   if (index < kAnnounceBurstMs.size()) {
     return from + absl::Milliseconds(kAnnounceBurstMs.at(index));
@@ -98,17 +115,21 @@ void Node::AdoptSpec(const Spec& spec, MonoTime now, Acts& acts) {
     acts.push_back(RemoveVip{spec.cluster, vip, "no longer in the cluster's spec"});
   }
   if (cluster.spec.service != spec.service) RethinkSharedServices(now);
+  const std::vector<Vip> added = NewVips(cluster.spec, spec);
+  // Nobody has promised to stay away from these, and nobody has asked these.
+  if (!added.empty() || NamesNewPeer(cluster.spec, spec)) {
+    cluster.promises.Clear();
+    cluster.promises_from = now;
+    cluster.lease.ForgetPromises();
+  }
   cluster.SetSpec(spec);
-  // Who else could become active, and for which addresses, may have changed with it.
-  cluster.promises.Clear();
-  cluster.lease.ForgetPromises();
   cluster.observed = false;
   cluster.tried.clear();
   cluster.seen.vip_present.assign(spec.vips.size(), false);
   cluster.seen.link_usable.assign(spec.vips.size(), false);
   cluster.seen.gate_closed.assign(spec.vips.size(), false);
   // An address that this node has promised to stay away from is not taken on the way.
-  if (cluster.lease.taken() && wait_now_ < BondEnd(spec.vips)) {
+  if (cluster.lease.taken() && !added.empty() && wait_now_ < BondEnd(added)) {
     GiveUp(cluster, "a new address of the cluster is promised to another node", now, acts);
   }
   CheckBond(spec.cluster, cluster, now, acts);
@@ -135,14 +156,23 @@ void Node::Forget(const std::string& name, MonoTime now, Acts& acts) {
   const Lease lease = cluster.lease;
   Record asked = cluster.asked;
   const Record on_disk = cluster.on_disk;
+  const MonoTime promised_until = cluster.promised_until;
+  const bool forgetting = cluster.forgetting;
+  const bool spec_pending = cluster.spec_pending;
+  const bool controller_pending = cluster.controller_pending;
   std::vector<PromiseRequest> pending = std::move(cluster.pending_promises);
   cluster = Cluster();
   cluster.lease = lease;
   cluster.asked = asked;
   cluster.on_disk = on_disk;
+  cluster.promised_until = promised_until;
+  cluster.forgetting = forgetting;
+  cluster.spec_pending = spec_pending;
+  cluster.controller_pending = controller_pending;
   cluster.pending_promises = std::move(pending);
   asked.spec.reset();
   Persist(name, cluster, asked, acts);
+  CheckBond(name, cluster, now, acts);
   RethinkSharedServices(now);
 }
 

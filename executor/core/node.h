@@ -276,6 +276,9 @@ class Node {
     ReportId parked_answers;
     Record asked;  // to be put on disk
     Record on_disk;
+    // Until that of `asked` is there: an older write, of something else, may still be on its way.
+    bool spec_pending = false;
+    bool controller_pending = false;
     Wanted wanted;
     Observation seen;
     bool observed = false;      // seen is of the present spec
@@ -292,10 +295,12 @@ class Node {
     GateLease gate;       // as written last
     MonoTime next_gate = MonoTime::Infinite();  // when to write it again
     PromisesHeld promises;
+    MonoTime promises_from;  // what was asked before counts no more
     MonoTime next_promise = MonoTime::Infinite();
     std::vector<PromiseRequest> pending_promises;  // for the disk
     uint64_t promises_given = 0;
     bool bound = false;
+    MonoTime promised_until;                    // of all that were given; of the waiting clock
     bool forgetting = false;                    // that no promise runs is being written
     MonoTime next_bond = MonoTime::Infinite();  // when to look again
     uint64_t conflicts = 0;

@@ -23,6 +23,8 @@ constexpr Duration kConflictInterval = absl::Seconds(1);
 
 void Node::Persist(const std::string& name, Cluster& cluster, const Record& wanted, Acts& acts) {
   if (cluster.asked == wanted) return;
+  if (cluster.asked.spec != wanted.spec) cluster.spec_pending = true;
+  if (cluster.asked.controller != wanted.controller) cluster.controller_pending = true;
   cluster.asked = wanted;
   acts.push_back(PersistRecord{name, wanted});
 }
@@ -30,11 +32,12 @@ void Node::Persist(const std::string& name, Cluster& cluster, const Record& want
 bool Node::IsStored(const Cluster& cluster, const Order& order) const {
   if (order.epoch > cluster.lease.highest_epoch()) return false;
   if (!order.active) return true;
-  if (cluster.on_disk.controller != controller_) return false;
+  if (cluster.controller_pending || cluster.on_disk.controller != controller_) return false;
   // A holder goes on also when a changed spec can't be written; a new one must be found again
   // after a restart.
-  return cluster.lease.taken() ||
-         (cluster.on_disk.spec && cluster.on_disk.spec->revision == order.spec_revision);
+  if (cluster.lease.taken()) return true;
+  return !cluster.spec_pending && cluster.on_disk.spec &&
+         cluster.on_disk.spec->revision == order.spec_revision;
 }
 
 Acts Node::Stored(const std::string& name, const Record& record, MonoTime now) {
@@ -44,6 +47,8 @@ Acts Node::Stored(const std::string& name, const Record& record, MonoTime now) {
   Cluster& cluster = it->second;
   CheckExpiry(cluster, now, acts);
   cluster.on_disk = record;
+  if (record.spec == cluster.asked.spec) cluster.spec_pending = false;
+  if (record.controller == cluster.asked.controller) cluster.controller_pending = false;
   if (record.longest_promise == absl::ZeroDuration()) cluster.forgetting = false;
   cluster.lease.RaiseHighestEpoch(record.epoch);
   changed_ = true;
@@ -101,7 +106,7 @@ Acts Node::PromiseAnswered(const std::string& name, const std::string& peer,
   Cluster& cluster = it->second;
   CheckExpiry(cluster, now, acts);
   Lease& lease = cluster.lease;
-  if (!lease.taken() || reply.epoch != lease.epoch()) return acts;
+  if (!lease.taken() || reply.epoch != lease.epoch() || asked <= cluster.promises_from) return acts;
   if (reply.given) {
     cluster.promises.Given(peer, asked, reply.d);
     lease.PromisedUntil(cluster.promises.Until(cluster.spec.peers));
@@ -125,11 +130,16 @@ MonoTime Node::BondEnd(const std::vector<Vip>& vips) const {
 void Node::CheckBond(const std::string& name, Cluster& cluster, MonoTime now, Acts& acts) {
   const MonoTime end = BondEnd(cluster.spec.vips);
   const bool bound = cluster.spec.revision != 0 && wait_now_ < end;
-  cluster.next_bond = bound ? now + (end - wait_now_) : MonoTime::Infinite();
-  if (bound == cluster.bound) return;
+  const bool promised = wait_now_ < cluster.promised_until;
+  MonoTime next = MonoTime::Infinite();
+  if (bound) next = std::min(next, end);
+  if (promised) next = std::min(next, cluster.promised_until);
+  cluster.next_bond =
+      next == MonoTime::Infinite() ? MonoTime::Infinite() : now + (next - wait_now_);
+  if (bound != cluster.bound) changed_ = true;
   cluster.bound = bound;
-  changed_ = true;
-  if (bound || cluster.asked.longest_promise == absl::ZeroDuration()) return;
+  if (promised || !cluster.pending_promises.empty()) return;
+  if (cluster.asked.longest_promise == absl::ZeroDuration()) return;
   // What has ended binds no restart.
   Record record = cluster.asked;
   record.longest_promise = absl::ZeroDuration();
@@ -201,6 +211,8 @@ void Node::AnswerPromises(const std::string& name, Cluster& cluster, MonoTime no
       continue;
     }
     for (const IpAddress& vip : request.vips) bonds_.Bind(vip, request.d, wait_now_);
+    cluster.promised_until =
+        std::max(cluster.promised_until, wait_now_ + WithClockMargin(request.d));
     ++cluster.promises_given;
     changed_ = true;
     acts.push_back(AnswerPromise{request.id, true, highest, false, ""});

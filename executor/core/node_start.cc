@@ -31,13 +31,11 @@ Node::Node(uint64_t incarnation, const std::map<std::string, Record>& records)
 Acts Node::Start(const std::map<IpAddress, GateLease>& gates, MonoTime now) {
   Acts acts;
   for (auto& [name, cluster] : clusters_) {
-    // It may have been given just before the end, under whichever spec.
-    const Duration promised = cluster.on_disk.longest_promise;
-    if (promised > absl::ZeroDuration() && cluster.spec.revision == 0) {
-      all_bound_until_ = std::max(all_bound_until_, wait_now_ + WithClockMargin(promised));
-    }
-    for (const Vip& vip : cluster.spec.vips) {
-      if (promised > absl::ZeroDuration()) bonds_.Bind(vip.address.address, promised, wait_now_);
+    // It may have been given just before the end, for addresses that the spec does not name (any
+    // more).
+    if (cluster.on_disk.longest_promise > absl::ZeroDuration()) {
+      cluster.promised_until = wait_now_ + WithClockMargin(cluster.on_disk.longest_promise);
+      all_bound_until_ = std::max(all_bound_until_, cluster.promised_until);
     }
     if (cluster.spec.revision == 0) continue;
     AdoptLease(cluster, gates, now);
@@ -71,6 +69,7 @@ void Node::AdoptLease(Cluster& cluster, const std::map<IpAddress, GateLease>& ga
   cluster.gate = *found;
   cluster.wanted.hold = cluster.wanted.taken_over = true;
   cluster.next_refresh = now;
+  cluster.next_gate = now;
   cluster.next_promise = cluster.lease.end() - cluster.lease.ttl() / 2;
   if (cluster.spec.on_expiry == OnExpiry::kWitness) cluster.next_witness = now;
 }

@@ -333,6 +333,27 @@ TEST(NodeEpochTest, AnotherControllersGrantWaitsUntilItIsFollowedOnDisk) {
   EXPECT_TRUE(w.Reported().follows);
 }
 
+TEST(NodeEpochTest, WhatAnOlderWriteMayStillReplaceIsNotOnDisk) {
+  Record record;
+  record.epoch = 7;
+  record.controller = kController;
+  record.spec = MakeSpec();
+  World w(std::map<std::string, Record>{{kWeb, record}}, 2);
+  w.disk_answers = false;
+  w.Connect();
+  Record between = record;
+  between.spec = MakeSpec(kWeb, 12);
+  between.followed_for = absl::Seconds(1);
+  w.Send({}, {*between.spec});
+  w.Send({Active(7)}, {MakeSpec()});
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  EXPECT_FALSE(w.Reported().spec_stored);
+  w.Do(w.node.Stored(kWeb, between, w.now));
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  w.DiskHas(7);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
 // Or a restarted executor would not know what it finds in the gate.
 TEST(NodeEpochTest, NoLeaseBeginsBeforeItsSpecIsOnDisk) {
   Record record;

@@ -145,6 +145,7 @@ TEST(NodePromiseTest, WhatWasPromisedUnderAnotherSpecCountsNoMore) {
   w.TakeOver(7, SpecWithPeers(2));
   PromiseReply reply = Yes();
   reply.d = absl::Seconds(10);
+  w.Run(kMs);
   w.PromiseAnswers("slave", reply, w.now);
   Spec wider = SpecWithPeers(2);
   wider.revision = 12;
@@ -153,6 +154,7 @@ TEST(NodePromiseTest, WhatWasPromisedUnderAnotherSpecCountsNoMore) {
   order.spec_revision = 12;
   w.Send({order}, {wider});
   w.Disconnect();
+  w.Run(kMs);
   w.PromiseAnswers("third", reply, w.now);
   w.Run(1000 * kMs);
   EXPECT_FALSE(w.node.Holds(kWeb, w.now)) << "the slave has not promised anew";
@@ -164,6 +166,7 @@ TEST(NodePromiseTest, WhatAllHadPromisedUnderAnotherSpecCountsNoMore) {
   w.TakeOver(7, SpecWithPeers(1));
   PromiseReply reply = Yes();
   reply.d = absl::Seconds(10);
+  w.Run(kMs);
   w.PromiseAnswers("slave", reply, w.now);
   Spec wider = SpecWithPeers(1);
   wider.revision = 12;
@@ -176,11 +179,27 @@ TEST(NodePromiseTest, WhatAllHadPromisedUnderAnotherSpecCountsNoMore) {
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
 }
 
+TEST(NodePromiseTest, ANewMemberHasNotPromised) {
+  World w;
+  w.TakeOver(7, SpecWithPeers(1));
+  PromiseReply reply = Yes();
+  reply.d = absl::Seconds(10);
+  w.Run(kMs);
+  w.PromiseAnswers("slave", reply, w.now);
+  Spec wider = SpecWithPeers(2);
+  wider.revision = 12;
+  w.Send({}, {wider});
+  w.Disconnect();
+  w.Run(1000 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+}
+
 TEST(NodePromiseTest, WhatWasPromisedToTheEpochBeforeCountsNoMore) {
   World w;
   w.TakeOver(7, SpecWithPeers(2));
   PromiseReply reply = Yes();
   reply.d = absl::Seconds(10);
+  w.Run(kMs);
   w.PromiseAnswers("slave", reply, w.now);
   w.Send({Active(8)});
   ASSERT_EQ(w.node.epoch(kWeb), 8U);
@@ -196,6 +215,7 @@ TEST(NodePromiseTest, WhatWasPromisedToAnEarlierLeaseCountsNoMore) {
   w.TakeOver(7, SpecWithPeers(2));
   PromiseReply reply = Yes();
   reply.d = absl::Seconds(10);
+  w.Run(kMs);
   w.PromiseAnswers("slave", reply, w.now);
   w.Send({Standby(7)});
   Order again = Active(7);
@@ -207,6 +227,38 @@ TEST(NodePromiseTest, WhatWasPromisedToAnEarlierLeaseCountsNoMore) {
   w.PromiseAnswers("third", reply, w.now);
   w.Run(1000 * kMs);
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+}
+
+TEST(NodePromiseTest, WhatWasAskedUnderAnotherSpecIsAnsweredInVain) {
+  for (const bool wider : {true, false}) {
+    World w;
+    w.TakeOver(7, SpecWithPeers());
+    w.Run(500 * kMs);
+    const MonoTime asked = w.now;
+    w.Run(10 * kMs);
+    Spec changed = SpecWithPeers();
+    changed.revision = 12;
+    if (wider) changed.vips.push_back(MakeVip("192.168.0.112/24"));
+    w.Send({}, {changed});
+    w.PromiseAnswers("slave", Yes(), asked);
+    EXPECT_EQ(GateOf(w) >= asked + absl::Seconds(1), !wider);
+  }
+}
+
+TEST(NodePromiseTest, ASpecOfTheSameAddressesAndPeersLeavesPromisesAsTheyAre) {
+  World w;
+  w.TakeOver(7, SpecWithPeers());
+  w.Disconnect();
+  w.peers_answer = Yes();
+  w.Run(5000 * kMs);
+  w.Connect();
+  Spec changed = SpecWithPeers();
+  changed.revision = 12;
+  changed.firewall.emplace();
+  w.Send({}, {changed});
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  EXPECT_GT(GateOf(w), w.now);
+  EXPECT_THAT(w.LogOf("remove"), IsEmpty());
 }
 
 TEST(NodePromiseTest, WithoutPeersThereIsNobodyToAsk) {
@@ -449,19 +501,57 @@ TEST(NodePromiseTest, ARestartedNodeIsBoundByTheLongestPromiseOnItsDisk) {
   record.epoch = 7;
   record.longest_promise = absl::Seconds(2);
   record.controller = kController;
-  for (const bool knows_spec : {true, false}) {
-    if (knows_spec) record.spec = MakeSpec();
-    if (!knows_spec) record.spec.reset();
+  Spec other = MakeSpec(kWeb, 10);
+  other.vips = {MakeVip("192.168.0.112/24")};
+  for (const auto& spec :
+       {std::optional<Spec>(), std::optional(MakeSpec()), std::optional(other)}) {
+    record.spec = spec;
     const std::map<std::string, Record> records = {{kWeb, record}};
     World w(records, 2);
     w.Connect();
     w.Send({Active(8)}, {MakeSpec()});
     w.RunRenewed(2190 * kMs);
-    EXPECT_FALSE(w.node.Holds(kWeb, w.now)) << knows_spec;
+    EXPECT_FALSE(w.node.Holds(kWeb, w.now));
     w.RunRenewed(20 * kMs);
     w.Renew();
-    EXPECT_TRUE(w.node.Holds(kWeb, w.now)) << knows_spec;
+    EXPECT_TRUE(w.node.Holds(kWeb, w.now));
   }
+}
+
+TEST(NodePromiseTest, APromiseStaysOnDiskWhileItRunsWhateverBecomesOfTheSpec) {
+  for (const bool forgets : {true, false}) {
+    World w;
+    w.Connect();
+    w.Send({Standby(7)}, {MakeSpec()});
+    ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+    Orders message;
+    message.answers = w.Newest();
+    if (forgets) {
+      message.forget = {kWeb};
+    } else {
+      message.specs = {MakeSpec(kWeb, 12)};
+      message.specs[0].vips = {MakeVip("192.168.0.112/24")};
+    }
+    w.SendMessage(message);
+    w.Run(1090 * kMs);
+    EXPECT_EQ(w.disk[kWeb].longest_promise, absl::Seconds(1)) << forgets;
+    w.Run(20 * kMs);
+    EXPECT_EQ(w.disk[kWeb].longest_promise, absl::ZeroDuration()) << forgets;
+  }
+}
+
+TEST(NodePromiseTest, AForgottenClustersOldPromiseIsStillBeingForgotten) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+  w.disk_answers = false;
+  w.Run(1200 * kMs);
+  Orders message;
+  message.answers = w.Newest();
+  message.forget = {kWeb};
+  w.SendMessage(message);
+  EXPECT_FALSE(w.promise_answers.contains(w.AskedToPromise(7))) << "the disk is about to forget it";
 }
 
 TEST(NodePromiseTest, ABondThatHasEndedBindsNoRestartAndTheNextPromiseWaitsForTheDiskAgain) {
@@ -511,6 +601,21 @@ TEST(NodePromiseTest, AHolderTakesNoAddressOnThatItHasPromisedToStayAwayFrom) {
   w.RunRenewed(150 * kMs);
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
   EXPECT_TRUE(w.Has(promised));
+}
+
+TEST(NodePromiseTest, ABoundHolderKeepsTheAddressesThatItHas) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+  Order order = Active(8);
+  order.force = true;
+  w.Send({order});
+  ASSERT_TRUE(w.node.Holds(kWeb, w.now));
+  Spec changed = MakeSpec(kWeb, 12);
+  changed.firewall.emplace();
+  w.Send({}, {changed});
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
 }
 
 TEST(NodePromiseTest, ABondOutlivesTheClustersName) {

@@ -83,6 +83,16 @@ TEST_F(NodeAdoptionTest, ItEndsWhenTheGateDoesOrGoesOnByPromises) {
   }
 }
 
+TEST_F(NodeAdoptionTest, ByHoldItGoesOnWithoutAnEnd) {
+  World w(Records(OnExpiry::kHold), 2, Gate(600 * kMs));
+  w.vips.insert(MakeVip());
+  w.services[kSite] = State::kRunning;
+  w.Do({});
+  w.Run(5000 * kMs);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+  EXPECT_GT(GateOf(w), w.now);
+}
+
 TEST_F(NodeAdoptionTest, ByWitnessItIsAskedAtOnceAndKeepsTheLease) {
   for (const bool answers : {false, true}) {
     World w(Records(OnExpiry::kWitness), 2, Gate(600 * kMs));
