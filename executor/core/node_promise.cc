@@ -36,8 +36,7 @@ bool Node::IsStored(const Cluster& cluster, const Order& order) const {
   // A holder goes on also when a changed spec can't be written; a new one must be found again
   // after a restart.
   if (cluster.lease.taken()) return true;
-  return !cluster.spec_pending && cluster.on_disk.spec &&
-         cluster.on_disk.spec->revision == order.spec_revision;
+  return !cluster.spec_pending && cluster.on_disk.spec;
 }
 
 Acts Node::Stored(const std::string& name, const Record& record, MonoTime now) {

@@ -57,8 +57,7 @@ ClusterReport Node::Describe(const Cluster& cluster, MonoTime now) const {
   report.seen = cluster.seen;
   const Record& on_disk = cluster.on_disk;
   report.followed_other = !on_disk.controller.empty() && on_disk.controller != controller_;
-  report.spec_stored =
-      !cluster.spec_pending && on_disk.spec && on_disk.spec->revision == cluster.spec.revision;
+  report.spec_stored = !cluster.spec_pending && on_disk.spec;
   report.follows = !controller_.empty() && !cluster.controller_pending &&
                    cluster.on_disk.controller == controller_;
   report.bound = cluster.bound;
