@@ -106,7 +106,7 @@ class ExecutorLink::Session
   void OnDone(const grpc::Status& status) override {
     const std::string error =
         status.error_message().empty() ? "the executor ended the stream" : status.error_message();
-    const bool refused = status.error_code() == grpc::StatusCode::FAILED_PRECONDITION;
+    const bool refused = status.error_code() == grpc::StatusCode::ABORTED;
     poster_->Post([link = link_, serial = serial_, error, refused] {
       if (const auto alive = link.lock()) (*alive)->OnDone(serial, error, refused);
     });

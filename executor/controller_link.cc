@@ -135,7 +135,8 @@ void ControllerLink::OnHello(Session* session, const v1::ControllerHello& wire) 
   if (status.ok()) {
     status = handler_->MayFollow(hello->controller_id);
     if (!status.ok()) {
-      status = absl::FailedPreconditionError(
+      // A code of its own, by which the controller tells it from every other end.
+      status = absl::AbortedError(
           absl::StrCat("node ", options_.node, ": ", std::string(status.message())));
     }
   }

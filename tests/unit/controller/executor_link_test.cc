@@ -1,4 +1,5 @@
-// The link to an executor where no executor answers: silence ends it, and so does its owner.
+// The link to an executor that does not let the controller in: silence ends it, so does its owner,
+// and of refusals only one says that another controller is followed.
 #include "controller/executor_link.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "common/boot_clock.h"
+#include "fake_executor.h"
 #include "tests/fakes/silent_server.h"
 
 namespace hb::controller {
@@ -15,12 +17,16 @@ namespace {
 
 class ExecutorLinkTest : public ::testing::Test {
  protected:
-  std::unique_ptr<ExecutorLink> Link(Duration silence) {
+  std::unique_ptr<ExecutorLink> Link(Duration silence) { return Link(silence, server_.address()); }
+  std::unique_ptr<ExecutorLink> Link(Duration silence, const std::string& address) {
     return std::make_unique<ExecutorLink>(
-        loop_.get(), ExecutorLink::Options{"master", server_.address(), "controller", silence},
-        ExecutorLink::Listener{
-            [this](const v1::ExecutorHello&) { ++opened_; }, [](const v1::Report&) {},
-            [this](const std::string& why, bool /*refused*/) { closed_.push_back(why); }});
+        loop_.get(), ExecutorLink::Options{"master", address, "controller", silence},
+        ExecutorLink::Listener{[this](const v1::ExecutorHello&) { ++opened_; },
+                               [](const v1::Report&) {},
+                               [this](const std::string& why, bool refused) {
+                                 closed_.push_back(why);
+                                 refused_ = refused;
+                               }});
   }
   void RunUntil(const std::function<bool()>& done) {
     const MonoTime limit = BootNow() + absl::Seconds(30);
@@ -31,6 +37,7 @@ class ExecutorLinkTest : public ::testing::Test {
   std::unique_ptr<EventLoop> loop_ = EventLoop::Create().value();
   int opened_ = 0;
   std::vector<std::string> closed_;
+  bool refused_ = false;
 };
 
 TEST_F(ExecutorLinkTest, SilenceEndsAnAttemptAndTheNextOneIsMade) {
@@ -41,6 +48,31 @@ TEST_F(ExecutorLinkTest, SilenceEndsAnAttemptAndTheNextOneIsMade) {
   EXPECT_EQ(closed_.front(), "no answer within 50 ms");
   EXPECT_FALSE(link->open());
   EXPECT_EQ(opened_, 0);
+}
+
+TEST_F(ExecutorLinkTest, OnlyOneRefusalSaysThatAnotherControllerIsFollowed) {
+  struct Case {
+    const char* name;
+    grpc::StatusCode code;
+    bool refused;
+  };
+  const Case cases[] = {
+      {"another is followed", grpc::StatusCode::ABORTED, true},
+      {"another version, another node", grpc::StatusCode::FAILED_PRECONDITION, false},
+      {"no identity", grpc::StatusCode::INVALID_ARGUMENT, false},
+      {"a newer session", grpc::StatusCode::ALREADY_EXISTS, false},
+      {"stopping", grpc::StatusCode::UNAVAILABLE, false},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    FakeExecutor executor(grpc::Status(c.code, "the reason"));
+    closed_.clear();
+    const auto link = Link(absl::Seconds(20), executor.address());
+    RunUntil([this] { return !closed_.empty(); });
+    ASSERT_FALSE(closed_.empty());
+    EXPECT_EQ(closed_.front(), "the reason");
+    EXPECT_EQ(refused_, c.refused);
+  }
 }
 
 // The last channel of a process takes gRPC's callback thread with it: it must not go on that very

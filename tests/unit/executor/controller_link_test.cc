@@ -309,7 +309,7 @@ TEST_F(ControllerLinkTest, AnotherControllerIsRefusedForAsLongAsTheFirstIsFollow
     Client other(port_);
     EXPECT_TRUE(other.Write(Client::Hello("other")));
     const grpc::Status status = other.End();
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED);
     EXPECT_THAT(status.error_message(), HasSubstr("cluster web follows controller c0ffee"));
   }
   EXPECT_THAT(handler_.events(), ElementsAre("opened"));
