@@ -3,6 +3,8 @@
 #ifndef HB_COMMON_POSTER_H_
 #define HB_COMMON_POSTER_H_
 
+#include <deque>
+#include <memory>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -12,25 +14,42 @@
 
 namespace hb {
 
-class Poster {
+// Made by std::make_shared.
+class Poster : public std::enable_shared_from_this<Poster> {
  public:
   explicit Poster(EventLoop* loop) : loop_(loop) {}
 
-  // Thread-safe. After Close the function is dropped unrun.
+  // Thread-safe: the function runs on the loop's thread, in the order of posting. After Close it is
+  // destroyed unrun.
   void Post(absl::AnyInvocable<void()> f) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    if (loop_ != nullptr) loop_->Post(std::move(f));
+    if (loop_ == nullptr) return;
+    waiting_.push_back(std::move(f));
+    loop_->Post([self = shared_from_this()] { self->RunNext(); });
   }
-  // On the loop's thread. What was posted before may still run: it has to find out by itself
-  // whether what it is for is still there.
+  // On the loop's thread. What still waits is destroyed here, unrun.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::deque<absl::AnyInvocable<void()>> unrun;
     absl::MutexLock lock(&mutex_);
     loop_ = nullptr;
+    unrun.swap(waiting_);
   }
 
  private:
+  void RunNext() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::AnyInvocable<void()> f;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (waiting_.empty()) return;  // closed
+      f = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    f();
+  }
+
   absl::Mutex mutex_;
   EventLoop* loop_ ABSL_GUARDED_BY(mutex_);
+  std::deque<absl::AnyInvocable<void()>> waiting_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hb

@@ -19,6 +19,7 @@
 #include "common/net/listen.h"
 #include "common/poster.h"
 #include "common/version.h"
+#include "controller/open_calls.h"
 #include "controller/status.h"
 #include "controller/stream_writer.h"
 #include "hb/v1/controller.grpc.pb.h"
@@ -40,19 +41,28 @@ grpc::Status ToGrpc(const absl::Status& status) {
 class AdminService final : public v1::Controller::CallbackService {
  public:
   AdminService(EventLoop* loop, Controller* controller)
-      : loop_(loop), controller_(controller), poster_(std::make_shared<Poster>(loop)) {}
-  ~AdminService() override { poster_->Close(); }
+      : loop_(loop),
+        controller_(controller),
+        controller_id_(controller->id()),
+        poster_(std::make_shared<Poster>(loop)) {}
+
+  // On the loop's thread: ends every call, those that are yet to come at once. Nothing that the
+  // loop or the controller still holds for a call uses this service from here on.
+  void Stop() {
+    poster_->Close();
+    calls_.Stop();
+  }
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* request,
                                       v1::Status* response) override {
     auto* const reactor = context->DefaultReactor();
-    poster_->Post([this, reactor, cluster = request->cluster(), response] {
+    poster_->Post([this, call = Open(reactor), cluster = request->cluster(), response] {
       if (!cluster.empty() && controller_->Find(cluster) == nullptr) {
-        return reactor->Finish(NoSuchCluster(cluster));
+        return call->Finish(NoSuchCluster(cluster));
       }
       *response = MakeStatus(*controller_, cluster);
-      reactor->Finish(grpc::Status::OK);
+      call->Finish(grpc::Status::OK);
     });
     return reactor;
   }
@@ -60,7 +70,7 @@ class AdminService final : public v1::Controller::CallbackService {
   grpc::ServerWriteReactor<v1::Status>* WatchStatus(grpc::CallbackServerContext* /*context*/,
                                                     const v1::GetStatusRequest* request) override {
     auto* const writer = new StreamWriter<v1::Status>();
-    poster_->Post([this, handle = writer->handle(), cluster = request->cluster()] {
+    poster_->Post([this, handle = Open(writer), cluster = request->cluster()] {
       if (!cluster.empty() && controller_->Find(cluster) == nullptr) {
         return handle->Finish(NoSuchCluster(cluster));
       }
@@ -72,7 +82,7 @@ class AdminService final : public v1::Controller::CallbackService {
   grpc::ServerWriteReactor<v1::Event>* ListEvents(grpc::CallbackServerContext* /*context*/,
                                                   const v1::ListEventsRequest* request) override {
     auto* const writer = new StreamWriter<v1::Event>();
-    poster_->Post([this, handle = writer->handle(), r = *request] { SendEvents(handle, r); });
+    poster_->Post([this, handle = Open(writer), r = *request] { SendEvents(handle, r); });
     return writer;
   }
 
@@ -110,46 +120,58 @@ class AdminService final : public v1::Controller::CallbackService {
     auto* const reactor = context->DefaultReactor();
     response->set_version(kVersion);
     response->set_protocol_version(kProtocolVersion);
-    response->set_controller_id(controller_->id());
+    response->set_controller_id(controller_id_);
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
 
  private:
+  std::shared_ptr<UnaryCall> Open(grpc::ServerUnaryReactor* reactor) {
+    auto call = std::make_shared<UnaryCall>(reactor);
+    calls_.Add(call);
+    return call;
+  }
+  template <typename Message>
+  std::shared_ptr<typename StreamWriter<Message>::Handle> Open(StreamWriter<Message>* writer) {
+    calls_.Add(writer->handle());
+    return writer->handle();
+  }
+
   static grpc::Status NoSuchCluster(const std::string& cluster) {
     return {grpc::StatusCode::NOT_FOUND, absl::StrCat("there is no cluster '", cluster, "'")};
   }
 
   // A status at once, then one after each change, at most one in kWatchInterval; what changes in
   // between is shown by the next. A client with a backlog gets the newest when it has caught up.
-  struct WatchState {
+  struct Watcher {
+    EventLoop* const loop;
+    const Controller* const controller;
+    const std::shared_ptr<StreamWriter<v1::Status>::Handle> handle;
+    const std::string cluster;
     bool dirty = false;
     bool waiting = false;
-    EventLoop::Handle timer;
+    EventLoop::Handle timer = {};
+
+    void Send() {
+      waiting = true;
+      if (handle->backlog() == 0) {
+        dirty = false;
+        if (!handle->Write(MakeStatus(*controller, cluster))) return;
+      }
+      timer = loop->After(kWatchInterval, [this] {
+        waiting = false;
+        if (dirty) Send();
+      });
+    }
   };
   void Watch(const std::shared_ptr<StreamWriter<v1::Status>::Handle>& handle,
              const std::string& cluster) {
-    auto state = std::make_shared<WatchState>();
-    auto send = std::make_shared<std::function<void()>>();
-    *send = [this, handle, cluster, state, weak = std::weak_ptr(send)] {
-      state->waiting = true;
-      if (handle->backlog() == 0) {
-        state->dirty = false;
-        if (!handle->Write(MakeStatus(*controller_, cluster))) return;
-      }
-      state->timer = loop_->After(kWatchInterval, [state, again = weak.lock()] {
-        state->waiting = false;
-        if (state->dirty && again) (*again)();
-      });
-    };
-    (*send)();
-    controller_->AddChangeListener([handle, state, send] {
-      if (!handle->open()) {
-        state->timer.Cancel();
-        return false;
-      }
-      state->dirty = true;
-      if (!state->waiting) (*send)();
+    const std::shared_ptr<Watcher> watcher(new Watcher{loop_, controller_, handle, cluster});
+    watcher->Send();
+    controller_->AddChangeListener([watcher] {
+      if (!watcher->handle->open()) return false;
+      watcher->dirty = true;
+      if (!watcher->waiting) watcher->Send();
       return true;
     });
   }
@@ -202,7 +224,7 @@ class AdminService final : public v1::Controller::CallbackService {
   grpc::ServerWriteReactor<v1::MoveProgress>* Move(const std::string& cluster,
                                                    const Command& command, const std::string& to) {
     auto* const writer = new StreamWriter<v1::MoveProgress>();
-    poster_->Post([this, handle = writer->handle(), cluster, command, to] {
+    poster_->Post([this, handle = Open(writer), cluster, command, to] {
       const absl::Status status =
           controller_->Command(cluster, command, to, [handle](const Progress& progress) {
             v1::MoveProgress message;
@@ -220,31 +242,35 @@ class AdminService final : public v1::Controller::CallbackService {
   grpc::ServerUnaryReactor* Simple(grpc::CallbackServerContext* context, const std::string& cluster,
                                    Command::Kind kind) {
     auto* const reactor = context->DefaultReactor();
-    poster_->Post([this, reactor, cluster, kind] {
+    poster_->Post([this, call = Open(reactor), cluster, kind] {
       const absl::Status status = controller_->Command(
-          cluster, {0, kind, std::nullopt}, "", [reactor](const Progress& progress) {
+          cluster, {0, kind, std::nullopt}, "", [call](const Progress& progress) {
             if (!progress.done) return;
-            reactor->Finish(progress.succeeded ? grpc::Status::OK
-                                               : grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
-                                                              progress.text));
+            call->Finish(progress.succeeded
+                             ? grpc::Status::OK
+                             : grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, progress.text));
           });
-      if (!status.ok()) reactor->Finish(ToGrpc(status));
+      if (!status.ok()) call->Finish(ToGrpc(status));
     });
     return reactor;
   }
 
   EventLoop* const loop_;
   Controller* const controller_;
+  const std::string controller_id_;
   const std::shared_ptr<Poster> poster_;
+  OpenCalls calls_;
 };
 
 class GrpcAdminServer final : public AdminServer {
  public:
   GrpcAdminServer(EventLoop* loop, Controller* controller) : service_(loop, controller) {}
   ~GrpcAdminServer() override {
-    if (server_)
-      server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
-    if (server_) server_->Wait();
+    service_.Stop();
+    if (server_ == nullptr) return;
+    // What a client does not read within this is cut off.
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+    server_->Wait();
   }
 
   absl::Status Listen(const std::vector<std::string>& addresses);

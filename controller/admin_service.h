@@ -20,7 +20,9 @@ class AdminServer {
   // none is.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<AdminServer>> Start(
       EventLoop* loop, Controller* controller, const std::vector<std::string>& addresses);
-  virtual ~AdminServer() = default;  // ends all calls
+  // On the loop's thread, before or after the controller goes. Ends all calls, also those that the
+  // loop has not taken up and those that the controller has yet to answer: UNAVAILABLE.
+  virtual ~AdminServer() = default;
 };
 
 }  // namespace hb::controller

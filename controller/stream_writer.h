@@ -12,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "controller/open_calls.h"
 
 namespace hb::controller {
 
@@ -22,7 +23,7 @@ class StreamWriter : public grpc::ServerWriteReactor<Message> {
   static constexpr size_t kMaxQueued = 20'000;
 
   // What the loop holds: false from then on when the call is over.
-  class Handle {
+  class Handle final : public OpenCall {
    public:
     explicit Handle(StreamWriter* writer) : writer_(writer) {}
     bool Write(const Message& message) ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -39,7 +40,7 @@ class StreamWriter : public grpc::ServerWriteReactor<Message> {
       return writer_ != nullptr;
     }
     // After what is queued.
-    void Finish(const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
+    void Finish(const grpc::Status& status) override ABSL_LOCKS_EXCLUDED(mutex_) {
       absl::MutexLock lock(&mutex_);
       if (writer_ != nullptr) writer_->End(status);
     }

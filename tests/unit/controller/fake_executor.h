@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "hb/v1/executor.grpc.pb.h"
 
@@ -14,7 +15,8 @@ namespace hb::controller {
 
 class FakeExecutor : public v1::Executor::Service {
  public:
-  // Ends every session with this, after the controller's hello.
+  // With OK: a node that takes every spec and could hold; it says so once, then listens. Otherwise
+  // every session ends with `end`, after the controller's hello.
   explicit FakeExecutor(grpc::Status end) : end_(std::move(end)) {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
@@ -31,7 +33,27 @@ class FakeExecutor : public v1::Executor::Service {
   grpc::Status Session(grpc::ServerContext* /*context*/, Stream* stream) override {
     v1::ControllerMessage message;
     stream->Read(&message);
-    return end_;
+    if (!end_.ok()) return end_;
+    v1::ExecutorMessage hello;
+    hello.mutable_hello()->set_protocol_version(1);
+    hello.mutable_hello()->set_node(message.hello().node());
+    hello.mutable_hello()->set_incarnation(1);
+    stream->Write(hello);
+    v1::ExecutorMessage report;
+    report.mutable_report()->set_number(1);
+    stream->Write(report);
+    while (stream->Read(&message)) {
+      if (message.orders().specs().empty()) continue;
+      report.mutable_report()->set_number(report.report().number() + 1);
+      for (const v1::ClusterSpec& spec : message.orders().specs()) {
+        v1::ClusterReport* const cluster = report.mutable_report()->add_clusters();
+        cluster->set_cluster(spec.cluster());
+        cluster->set_spec_revision(spec.revision());
+        cluster->mutable_service()->set_state(v1::SERVICE_STATE_STOPPED);
+      }
+      stream->Write(report);
+    }
+    return grpc::Status::OK;
   }
 
   const grpc::Status end_;
