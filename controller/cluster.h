@@ -18,7 +18,7 @@
 
 namespace hb::controller {
 
-class Cluster {
+class Cluster : public std::enable_shared_from_this<Cluster> {
  public:
   class Owner {
    public:

@@ -10,7 +10,6 @@
 #include "common/config/proto_duration.h"
 #include "common/log.h"
 #include "common/poster.h"
-#include "controller/core/terms.h"
 #include "controller/setup.h"
 
 namespace hb::controller {
@@ -59,83 +58,25 @@ Cluster* Controller::Find(const std::string& name) const {
 
 // --- Configuration ---
 
-absl::StatusOr<std::unique_ptr<Cluster>> Controller::MakeCluster(const v1::ClusterConfig& config) {
-  const Duration ttl = FromProtoDuration(config.lease().ttl());
-  absl::StatusOr<std::optional<StoredCluster>> stored = store_->Load(config.name());
+absl::StatusOr<KnownClusters> Controller::Known() {
+  absl::StatusOr<StoredClusters> stored = store_->Load();
   if (!stored.ok()) return stored.status();
-  const ClusterModel model = MakeModel(config);
-  Persistent persistent;
-  // Where there is no record, the longest lease that the schema allows may be out.
-  Duration longest = kMaxTtl;
-  if (*stored) {
-    persistent = FromStored(**stored);
-    // A record that is older than the config (a restored backup) says little.
-    if ((*stored)->longest_ttl >= ttl) longest = (*stored)->longest_ttl;
-  } else if (const Cluster* const before = OwnerOfVips(config)) {
-    // Renamed: whoever held goes on being waited for.
-    const Persistent& known = before->decision().persistent();
-    persistent.holder = known.holder;
-    persistent.terms_policy = known.terms_policy;
-    persistent.terms_members = known.terms_members;
+  KnownClusters known;
+  for (const auto& [name, record] : *stored) {
+    known[name] = {FromStored(record), record.longest_ttl};
   }
-  Widen(model, &persistent);
-  // On disk before the first order by it (L5, L3, L7).
-  absl::Status status = store_->RecordTtl(config.name(), ttl);
-  if (status.ok()) {
-    status = store_->SaveTerms(config.name(), static_cast<int>(persistent.terms_policy),
-                               persistent.terms_members);
-  }
-  if (!status.ok()) return status;
-  return std::make_unique<Cluster>(loop_, icmp_.get(), http_.get(), config, persistent,
-                                   WaitNow() + WithClockMargin(longest), this);
-}
-
-const Cluster* Controller::OwnerOfVips(const v1::ClusterConfig& config) const {
   for (const auto& cluster : clusters_) {
-    if (cluster->name() == config.name()) continue;
-    for (const v1::VipConfig& theirs : cluster->config().vips()) {
-      for (const v1::VipConfig& ours : config.vips()) {
-        const absl::StatusOr<IpPrefix> a = IpPrefix::Parse(theirs.address());
-        const absl::StatusOr<IpPrefix> b = IpPrefix::Parse(ours.address());
-        if (a.ok() && b.ok() && a->address == b->address) return cluster.get();
-      }
-    }
+    KnownCluster& running = known[cluster->name()];
+    // Some of it may still be on its way to the store; only the epoch is there first.
+    const uint64_t epoch = running.state.epoch;
+    running.state = cluster->decision().persistent();
+    running.state.epoch = epoch;
+    running.nodes = cluster->decision().model().nodes;
   }
-  return nullptr;
-}
-
-absl::Status Controller::CheckMovedVips(const v1::ControllerConfig& config) const {
-  for (const v1::ClusterConfig& cluster : config.clusters()) {
-    const Cluster* const owner = OwnerOfVips(cluster);
-    if (owner == nullptr || Find(cluster.name()) == nullptr) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "cluster ", cluster.name(), ": one of its VIPs belongs to cluster ", owner->name(),
-        " until now; take it out there first and reload, then add it here and reload again"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Controller::CheckRemovedHolders(const v1::ControllerConfig& config) const {
-  for (const v1::ClusterConfig& cluster : config.clusters()) {
-    const Cluster* const old = Find(cluster.name());
-    if (old == nullptr) continue;
-    const std::string& holder = old->decision().persistent().holder;
-    const auto names_it = [&holder](const auto& nodes) {
-      return std::any_of(nodes.begin(), nodes.end(),
-                         [&holder](const v1::NodeConfig& node) { return node.name() == holder; });
-    };
-    if (!names_it(old->config().nodes()) || names_it(cluster.nodes())) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat("cluster ", cluster.name(), ": node ", holder,
-                     " held last and can't be taken out; move the service first (hbctl switchover ",
-                     cluster.name(), "; with --to NODE --force if ", holder, " is off for good)"));
-  }
-  return absl::OkStatus();
+  return known;
 }
 
 absl::Status Controller::Configure(const v1::ControllerConfig& config) {
-  if (absl::Status status = CheckMovedVips(config); !status.ok()) return status;
-  if (absl::Status status = CheckRemovedHolders(config); !status.ok()) return status;
   // The worker must not use the store meanwhile; at a reload this waits for it.
   absl::Mutex mutex;
   bool idle = false;
@@ -148,43 +89,63 @@ absl::Status Controller::Configure(const v1::ControllerConfig& config) {
   mutex.LockWhen(absl::Condition(&idle));
   mutex.Unlock();
 
-  std::vector<std::unique_ptr<Cluster>> made;
-  std::vector<const v1::ClusterConfig*> kept;
-  for (const v1::ClusterConfig& cluster : config.clusters()) {
-    Cluster* const old = Find(cluster.name());
-    if (old != nullptr &&
-        google::protobuf::util::MessageDifferencer::Equals(old->config(), cluster)) {
-      kept.push_back(&cluster);
+  const absl::StatusOr<KnownClusters> known = Known();
+  if (!known.ok()) return known.status();
+  std::vector<ClusterModel> models;
+  for (const v1::ClusterConfig& cluster : config.clusters()) models.push_back(MakeModel(cluster));
+  const absl::StatusOr<std::vector<Beginning>> beginnings = Begin(models, *known);
+  if (!beginnings.ok()) return beginnings.status();
+
+  std::vector<std::shared_ptr<Cluster>> kept;
+  std::vector<std::shared_ptr<Cluster>> fresh;
+  StoredClusters records;
+  std::vector<std::string> erased;
+  std::map<std::string, std::string> removed;
+  for (const auto& [name, before] : *known) removed[name] = before.state.holder;
+  for (size_t i = 0; i < models.size(); ++i) {
+    const v1::ClusterConfig& cluster = config.clusters(static_cast<int>(i));
+    removed.erase(cluster.name());
+    const auto old = std::find_if(clusters_.begin(), clusters_.end(), [&](const auto& running) {
+      return google::protobuf::util::MessageDifferencer::Equals(running->config(), cluster);
+    });
+    if (old != clusters_.end()) {
+      kept.push_back(*old);
       continue;
     }
-    absl::StatusOr<std::unique_ptr<Cluster>> fresh = MakeCluster(cluster);
-    if (!fresh.ok()) return fresh.status();
-    made.push_back(*std::move(fresh));
+    const Beginning& beginning = (*beginnings)[i];
+    StoredCluster& record = records[cluster.name()] = ToStored(beginning.state);
+    record.epoch = beginning.state.epoch;
+    record.longest_ttl = models[i].ttl;
+    if (!beginning.renamed_from.empty()) {
+      const Duration longest = known->at(beginning.renamed_from).longest_ttl;
+      record.longest_ttl = std::max(record.longest_ttl, longest);
+      removed[beginning.renamed_from].clear();
+    }
+    fresh.push_back(
+        std::make_shared<Cluster>(loop_, icmp_.get(), http_.get(), cluster, beginning.state,
+                                  WaitNow() + WithClockMargin(beginning.longest_ttl), this));
   }
-  std::vector<std::unique_ptr<Cluster>> now;
-  for (std::unique_ptr<Cluster>& old : clusters_) {
-    const bool stays = std::any_of(kept.begin(), kept.end(), [&](const v1::ClusterConfig* c) {
-      return c->name() == old->name();
-    });
-    if (stays) now.push_back(std::move(old));
+  for (const auto& [name, holder] : removed) {
+    if (holder.empty()) erased.push_back(name);
   }
-  std::vector<Cluster*> fresh;
-  for (std::unique_ptr<Cluster>& cluster : made) {
-    fresh.push_back(cluster.get());
-    now.push_back(std::move(cluster));
-  }
-  const bool changed = !fresh.empty() || now.size() != clusters_.size();
-  clusters_ = std::move(now);
+  std::erase_if(removed, [](const auto& entry) { return entry.second.empty(); });
+  // On disk before the first order by it (L5, L3, L7).
+  if (absl::Status status = store_->Save(records, erased); !status.ok()) return status;
+  removed_ = std::move(removed);
+
+  const bool changed = !fresh.empty() || kept.size() != clusters_.size();
+  clusters_ = kept;
+  clusters_.insert(clusters_.end(), fresh.begin(), fresh.end());
   if (!changed) return absl::OkStatus();
   for (auto it = commands_.begin(); it != commands_.end();) {
-    const bool stays = std::any_of(kept.begin(), kept.end(), [&](const v1::ClusterConfig* c) {
-      return c->name() == it->second.cluster;
+    const bool stays = std::any_of(kept.begin(), kept.end(), [&](const auto& cluster) {
+      return cluster->name() == it->second.cluster;
     });
     if (!stays)
       it->second.listener({it->first, "the cluster's configuration changed", true, false});
     it = stays ? std::next(it) : commands_.erase(it);
   }
-  for (Cluster* cluster : fresh) cluster->Start();
+  for (const auto& cluster : fresh) cluster->Start();
   SyncNodes(config);
   return absl::OkStatus();
 }
@@ -259,6 +220,7 @@ void Controller::OnOpened(Node& node, const v1::ExecutorHello& hello) {
   node.reported = false;
   node.pending.clear();
   node.introduce = true;
+  node.told_to_forget.clear();
   MakeSpecs(node);
   for (const Membership& m : MembershipsOf(node.name)) m.cluster->Step(StreamOpened{m.index});
 }
@@ -275,13 +237,14 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
   const bool first = !node.reported;
   node.reported = true;
   node.newest = {node.incarnation, report.number()};
-  std::map<std::string, const v1::ClusterReport*> parts;
+  ClusterReports parts;
   for (const v1::ClusterReport& part : report.clusters()) {
     parts[part.cluster()] = &part;
     if (node.specs.count(part.cluster()) == 0 && part.spec_revision() != 0) {
       node.forget.insert(part.cluster());
     }
   }
+  NoticeForgotten(node, first, report, parts);
   handling_report_ = true;  // one answer for all clusters, below
   for (const Membership& m : MembershipsOf(node.name)) {
     ReportSeen seen{m.index, node.newest, std::nullopt, report.answered(),
@@ -300,6 +263,27 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
     if (other.get() != &node && !other->pending.empty()) Flush(*other, false);
   }
   Flush(node, true);
+}
+
+void Controller::NoticeForgotten(Node& node, bool first, const v1::Report& report,
+                                 const ClusterReports& parts) {
+  const std::string id = absl::StrCat(node.name, "@", node.executor);
+  std::erase_if(removed_, [&](const auto& entry) {
+    const auto& [name, holder] = entry;
+    if (holder != id && holder != node.name) return false;
+    const auto told = node.told_to_forget.find(name);
+    const bool heard = told != node.told_to_forget.end() && report.answered() >= told->second;
+    // The first of a stream says everything.
+    const auto part = parts.find(name);
+    const bool unknown = first && (part == parts.end() || part->second->spec_revision() == 0);
+    if (!heard && !unknown) return false;
+    const bool accepted = worker_.Run([this, name = name] {
+      if (absl::Status status = store_->Save({}, {name}); !status.ok()) {
+        LogError("store", {{"error", std::string(status.message())}});
+      }
+    });
+    return accepted;  // or it is noticed again
+  });
 }
 
 void Controller::OnClosed(Node& node, const StreamClosed& how) {
@@ -349,7 +333,10 @@ void Controller::Flush(Node& node, bool answer) {
     }
     *orders.mutable_heartbeat() = ToProtoDuration(heartbeat);
   }
-  for (const std::string& name : std::exchange(node.forget, {})) orders.add_forget(name);
+  for (const std::string& name : std::exchange(node.forget, {})) {
+    orders.add_forget(name);
+    node.told_to_forget.try_emplace(name, node.newest.number);
+  }
   for (const auto& [name, order] : std::exchange(node.pending, {})) {
     const Cluster* const cluster = Find(name);
     if (cluster == nullptr) continue;
@@ -374,21 +361,24 @@ void Controller::Flush(Node& node, bool answer) {
 // --- Store ---
 
 void Controller::ReserveEpoch(Cluster& cluster, uint64_t at_least) {
-  TryReserve(cluster.name(), at_least);
+  TryReserve(cluster.weak_from_this(), cluster.name(), at_least);
 }
 
-void Controller::TryReserve(const std::string& name, uint64_t at_least) {
+void Controller::TryReserve(const std::weak_ptr<Cluster>& asker, const std::string& name,
+                            uint64_t at_least) {
   reserve_retries_.erase(name);
-  auto finish = [this, name, at_least](const absl::StatusOr<uint64_t>& epoch) {
+  auto finish = [this, asker, name, at_least](const absl::StatusOr<uint64_t>& epoch) {
+    const std::shared_ptr<Cluster> cluster = asker.lock();
+    if (cluster == nullptr) return;
     if (!epoch.ok()) {
       // No activation without an epoch on disk: the safe side.
       LogError("no epoch can be stored, so no node can be activated",
                {{"cluster", name}, {"error", std::string(epoch.status().message())}});
       reserve_retries_[name] =
-          loop_->After(kStoreRetry, [this, name, at_least] { TryReserve(name, at_least); });
+          loop_->After(kStoreRetry, [=, this] { TryReserve(asker, name, at_least); });
       return;
     }
-    if (Cluster* const cluster = Find(name)) cluster->Step(EpochStored{*epoch});
+    cluster->Step(EpochStored{*epoch});
   };
   const bool accepted = worker_.Run([this, name, at_least, poster = poster_, finish] {
     poster->Post([finish, epoch = store_->ReserveEpoch(name, at_least)] { finish(epoch); });
@@ -397,29 +387,27 @@ void Controller::TryReserve(const std::string& name, uint64_t at_least) {
 }
 
 void Controller::SaveOverrides(Cluster& cluster, const Save& save) {
-  TrySave(cluster.name(), save);
+  TrySave(cluster.weak_from_this(), cluster.name(), save);
 }
 
-void Controller::TrySave(const std::string& name, const Save& save) {
+void Controller::TrySave(const std::weak_ptr<Cluster>& asker, const std::string& name,
+                         const Save& save) {
   save_retries_.erase(name);
-  auto finish = [this, name, number = save.number](const absl::Status& status) {
-    Cluster* const cluster = Find(name);
+  auto finish = [this, asker, name, number = save.number](const absl::Status& status) {
+    const std::shared_ptr<Cluster> cluster = asker.lock();
     if (cluster == nullptr) return;
     if (status.ok()) return cluster->Step(Saved{number});
     LogError("what a restart must know is not stored, and is tried again",
              {{"cluster", name}, {"error", std::string(status.message())}});
     // By then there may be more to save.
-    save_retries_[name] = loop_->After(kStoreRetry, [this, name, number] {
-      const Cluster* const latest = Find(name);
-      if (latest != nullptr) TrySave(name, Save{latest->decision().persistent(), number});
+    save_retries_[name] = loop_->After(kStoreRetry, [this, asker, name, number] {
+      const std::shared_ptr<Cluster> latest = asker.lock();
+      if (latest != nullptr) TrySave(asker, name, Save{latest->decision().persistent(), number});
     });
   };
   const bool accepted = worker_.Run([this, name, state = save.state, poster = poster_, finish] {
-    absl::Status status = store_->Save(name, ToStored(state));
-    if (status.ok()) {
-      status = store_->SaveTerms(name, static_cast<int>(state.terms_policy), state.terms_members);
-    }
-    poster->Post([finish, status] { finish(status); });
+    poster->Post(
+        [finish, status = store_->Save({{name, ToStored(state)}}, {})] { finish(status); });
   });
   if (!accepted) finish(absl::UnavailableError("too many jobs wait for the store"));
 }

@@ -18,6 +18,7 @@
 #include "common/probe/http.h"
 #include "common/probe/icmp.h"
 #include "controller/cluster.h"
+#include "controller/core/terms.h"
 #include "controller/event_log.h"
 #include "controller/executor_link.h"
 #include "controller/store/store.h"
@@ -56,7 +57,7 @@ class Controller : public Cluster::Owner {
 
   const std::string& id() const { return id_; }
   MonoTime started() const { return started_; }
-  const std::vector<std::unique_ptr<Cluster>>& clusters() const { return clusters_; }
+  const std::vector<std::shared_ptr<Cluster>>& clusters() const { return clusters_; }
   Cluster* Find(const std::string& name) const;
 
   // Cluster::Owner
@@ -81,8 +82,9 @@ class Controller : public Cluster::Owner {
     std::map<std::string, v1::ClusterSpec> specs;  // by cluster, as sent
     std::map<std::string, controller::Order> pending;
     std::set<std::string> forget;
-    bool introduce = false;  // specs and heartbeat are due
-    std::string last_error;  // said once
+    std::map<std::string, uint64_t> told_to_forget;  // by cluster, in answer to which report
+    bool introduce = false;                          // specs and heartbeat are due
+    std::string last_error;                          // said once
   };
   struct Membership {
     Cluster* cluster;
@@ -95,16 +97,16 @@ class Controller : public Cluster::Owner {
   void MakeSpecs(Node& node);
   void Flush(Node& node, bool answer);
   std::vector<Membership> MembershipsOf(const std::string& node) const;
-  absl::StatusOr<std::unique_ptr<Cluster>> MakeCluster(const v1::ClusterConfig& config);
-  // The cluster under another name that has one of these VIPs now; null: none.
-  const Cluster* OwnerOfVips(const v1::ClusterConfig& config) const;
-  absl::Status CheckMovedVips(const v1::ControllerConfig& config) const;
-  // A holder that is no member any more could neither be asked to release nor be judged.
-  absl::Status CheckRemovedHolders(const v1::ControllerConfig& config) const;
+  // Of the store and of what runs.
+  absl::StatusOr<KnownClusters> Known();
+  // A removed cluster whose last holder has forgotten it is over.
+  using ClusterReports = std::map<std::string, const v1::ClusterReport*>;
+  void NoticeForgotten(Node& node, bool first, const v1::Report& report,
+                       const ClusterReports& parts);
   void SyncNodes(const v1::ControllerConfig& config);
   void Dial(Node& node, Duration silence);
-  void TryReserve(const std::string& name, uint64_t at_least);
-  void TrySave(const std::string& name, const Save& save);
+  void TryReserve(const std::weak_ptr<Cluster>& asker, const std::string& name, uint64_t at_least);
+  void TrySave(const std::weak_ptr<Cluster>& asker, const std::string& name, const Save& save);
 
   EventLoop* const loop_;
   const std::unique_ptr<IcmpProber> icmp_;
@@ -113,7 +115,11 @@ class Controller : public Cluster::Owner {
   const std::string id_;
   const MonoTime started_;
   EventLog event_log_;
-  std::vector<std::unique_ptr<Cluster>> clusters_;
+  // What is asked for by a cluster that a reload has replaced meanwhile, is not answered any more.
+  std::vector<std::shared_ptr<Cluster>> clusters_;
+  // Clusters that are configured no more, with the id of the last holder, who has not confirmed yet
+  // that it has forgotten them.
+  std::map<std::string, std::string> removed_;
   std::map<std::string, std::unique_ptr<Node>> nodes_;
   bool handling_report_ = false;
   uint64_t next_command_ = 1;

@@ -88,7 +88,12 @@ ClusterModel MakeModel(const v1::ClusterConfig& config) {
   ClusterModel model;
   model.name = config.name();
   for (const v1::NodeConfig& node : config.nodes()) {
-    model.nodes.push_back({node.name(), node.priority()});
+    model.nodes.push_back(
+        {node.name(), node.priority(), absl::StrCat(node.name(), "@", node.executor())});
+  }
+  for (const v1::VipConfig& vip : config.vips()) {
+    const absl::StatusOr<IpPrefix> prefix = IpPrefix::Parse(vip.address());
+    model.vips.push_back(prefix.ok() ? prefix->address.ToString() : vip.address());
   }
   model.service = config.service().name();
   model.service_label = config.service().label();
@@ -206,11 +211,21 @@ Persistent FromStored(const StoredCluster& stored) {
   state.holder = stored.holder;
   state.terms_policy = static_cast<OnExpiry>(std::clamp(stored.terms_policy, 0, 2));
   state.terms_members = stored.terms_members;
+  state.terms_vips = stored.terms_vips;
   return state;
 }
 
-StoredOverrides ToStored(const Persistent& state) {
-  return {state.paused, state.placed, state.flapping, state.established, state.holder};
+StoredCluster ToStored(const Persistent& state) {
+  StoredCluster stored;
+  stored.paused = state.paused;
+  stored.placed = state.placed;
+  stored.flapping = state.flapping;
+  stored.established = state.established;
+  stored.holder = state.holder;
+  stored.terms_policy = static_cast<int>(state.terms_policy);
+  stored.terms_members = state.terms_members;
+  stored.terms_vips = state.terms_vips;
+  return stored;
 }
 
 std::optional<IpAddress> SourceAddressFor(const IpAddress& target) {

@@ -34,7 +34,7 @@ NodeReport ReadReport(const v1::ClusterReport& report, uint64_t revision);
 
 // What the store has of a cluster, in the core's words, and back.
 Persistent FromStored(const StoredCluster& stored);
-StoredOverrides ToStored(const Persistent& state);
+StoredCluster ToStored(const Persistent& state);  // epoch and longest_ttl have their own ways
 
 // The address from which this host reaches `target`; absent when there is no route.
 std::optional<IpAddress> SourceAddressFor(const IpAddress& target);

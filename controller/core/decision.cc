@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "controller/core/terms.h"
 
 namespace hb::controller {
 namespace {
@@ -44,10 +45,10 @@ Decision::Decision(ClusterModel model, const Persistent& stored, MonoTime grants
       nodes_(model_.nodes.size()),
       book_(model_.nodes.size()),
       adopt_until_(grants_until) {
-  if (stored_.terms_members.empty()) {
-    stored_.terms_policy = model_.on_expiry;
-    for (const NodeModel& node : model_.nodes) stored_.terms_members.push_back(node.name);
-  }
+  Persistent confirmed = stored_;
+  SetTerms(model_, &confirmed);
+  if (stored_.terms_members.empty()) stored_ = confirmed;
+  terms_confirmed_ = stored_ == confirmed;
   for (NodeState& node : nodes_) {
     node.seen_by.resize(nodes_.size());
     node.icmp = ProbeHealth(model_.icmp);
@@ -63,6 +64,7 @@ Actions Decision::Step(const Input& input, MonoTime now) {
   std::visit([this](const auto& i) { Take(i); }, input);
   for (NodeIndex i = 0; i < nodes_.size(); ++i) UpdateVerdict(i);
   if (!stored_.established) Establish();
+  if (stored_.established) NoticeAllSeen();
   if (adopting_ && stored_.established) TryAdopt();
   if (!adopting_) {
     ConfirmTerms();
@@ -336,6 +338,12 @@ void Decision::Take(const Command& input) {
     return Answer(input.id, false,
                   absl::StrCat(Name(*to), " could not take over: ", WhyUnfit(*to)));
   }
+  if (!MayBeReplacedBy(*to, active_)) {
+    return Answer(input.id, false,
+                  absl::StrCat("the configuration that names ", Name(*to),
+                               " is not confirmed yet, and a node that is silent may hold by an "
+                               "older one"));
+  }
   StartMove(failback ? MoveCause::kFailback : MoveCause::kSwitchover, *to,
             failback ? "Failback by the operator" : "Switchover by the operator", input.id);
 }
@@ -434,8 +442,8 @@ OnLeave Decision::WhenLeaving(NodeIndex i) const {
 }
 
 void Decision::RecordHolder(NodeIndex i) {
-  if (stored_.holder == model_.nodes[i].name) return;
-  stored_.holder = model_.nodes[i].name;
+  if (stored_.holder == model_.nodes[i].id) return;
+  stored_.holder = model_.nodes[i].id;
   SaveState();
 }
 

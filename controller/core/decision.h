@@ -187,6 +187,12 @@ class Decision {
   void Establish();
   void ConfirmTerms();
   void TryAdopt();
+  // When every node is heard, be it after the adoption, nothing of an earlier run is out any more
+  // for those that hold nothing.
+  void NoticeAllSeen();
+  bool AllSeen() const;
+  // Who says that it holds; of several, under the highest epoch.
+  std::optional<NodeIndex> Holder() const;
   // A holder that shows up only after the wait, while nobody is active yet.
   void AdoptLate();
   void Adopt(NodeIndex i);
@@ -256,6 +262,7 @@ class Decision {
   Actions actions_;
   std::vector<NodeState> nodes_;
   LeaseBook book_;
+  bool terms_confirmed_ = false;  // what a holder may work by is the model
   bool adopting_ = true;
   bool said_not_followed_ = false;
   uint64_t saves_ = 0;            // asked for

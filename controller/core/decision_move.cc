@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controller/core/decision.h"
+#include "controller/core/terms.h"
 
 namespace hb::controller {
 namespace {
@@ -46,7 +47,7 @@ void Decision::Consider() {
   } else if (stored_.paused) {
     // The last holder may be granted again, and nobody else (L10).
     for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-      if (model_.nodes[i].name != stored_.holder || FitnessOf(i) < Fitness::kSuspect) continue;
+      if (!Names(stored_.holder, model_.nodes[i]) || FitnessOf(i) < Fitness::kSuspect) continue;
       return StartMove(MoveCause::kStart, i, "No node is active; paused: the last holder goes on",
                        std::nullopt);
     }
@@ -180,7 +181,7 @@ void Decision::ConsiderFailback(NodeIndex a) {
   std::optional<NodeIndex> best;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     if (Preference(i) <= Preference(a) || FitnessOf(i) == Fitness::kNo ||
-        nodes_[i].well_since == MonoTime::Infinite()) {
+        nodes_[i].well_since == MonoTime::Infinite() || !MayBeReplacedBy(i, a)) {
       continue;
     }
     if (!best || Preference(i) > Preference(*best)) best = i;
@@ -284,7 +285,11 @@ void Decision::AdvanceReleasing() {
                from.verdict == Verdict::kUnable) {
       // Nothing is taken from a holder that serves before the next can be made active.
       const bool serves = from.verdict != Verdict::kServiceDown;
-      if (serves && !(move.epoch && OthersClear(move.to, move.from))) return;
+      if (serves && !(move.epoch && OthersClear(move.to, move.from))) {
+        if (now_ < move.give_up_at) return WakeAt(move.give_up_at);
+        return AbandonMove(move.epoch ? "another node may still hold a lease"
+                                      : "the new epoch could not be stored");
+      }
       move.release_ordered = true;
       if (move.command) Tell(*move.command, absl::StrCat("releasing ", Name(*move.from)));
     } else {
@@ -354,11 +359,7 @@ bool Decision::OthersClear(NodeIndex to, std::optional<NodeIndex> but) {
 }
 
 bool Decision::MayBeReplacedBy(NodeIndex to, std::optional<NodeIndex> but) const {
-  const std::vector<std::string>& members = stored_.terms_members;
-  const auto named = [&](const std::string& name) {
-    return std::find(members.begin(), members.end(), name) != members.end();
-  };
-  if (members.empty() || named(model_.nodes[to].name)) return true;
+  if (NamedBy(stored_.terms_members, model_.nodes[to])) return true;
   // The last holder's spec does not name it: it has promised that holder nothing, and time proves
   // nothing (L3).
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
@@ -371,7 +372,7 @@ bool Decision::MayBeReplacedBy(NodeIndex to, std::optional<NodeIndex> but) const
 bool Decision::HolderIsMember() const {
   return stored_.holder.empty() ||
          std::any_of(model_.nodes.begin(), model_.nodes.end(),
-                     [this](const NodeModel& node) { return node.name == stored_.holder; });
+                     [this](const NodeModel& node) { return Names(stored_.holder, node); });
 }
 
 OnExpiry Decision::Policy() const {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controller/core/decision.h"
+#include "controller/core/terms.h"
 
 namespace hb::controller {
 
@@ -22,9 +23,7 @@ void Decision::Establish() {
 }
 
 void Decision::ConfirmTerms() {
-  std::vector<std::string> members;
-  for (const NodeModel& node : model_.nodes) members.push_back(node.name);
-  if (stored_.terms_policy == model_.on_expiry && stored_.terms_members == members) return;
+  if (terms_confirmed_) return;
   if (active_) {
     const NodeState& node = nodes_[*active_];
     if (Silent(*active_) || !node.report->knows_spec || !node.report->spec_stored ||
@@ -38,28 +37,15 @@ void Decision::ConfirmTerms() {
       if (Silent(i) || nodes_[i].report->holding || outstanding) return;
     }
   }
-  stored_.terms_policy = model_.on_expiry;
-  stored_.terms_members = members;
+  terms_confirmed_ = true;
+  SetTerms(model_, &stored_);
   SaveState();
 }
 
 void Decision::TryAdopt() {
-  std::optional<NodeIndex> holder;
-  // One that is no member any more says nothing, and may hold still.
-  bool all_seen = HolderIsMember();
-  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (Silent(i)) {
-      all_seen = false;
-      continue;
-    }
-    const NodeReport& report = *nodes_[i].report;
-    if (!report.knows_spec) all_seen = false;
-    if (report.holding && (!holder || report.epoch > nodes_[*holder].report->epoch)) holder = i;
-  }
+  const std::optional<NodeIndex> holder = Holder();
   const bool waited = now_ >= adopt_until_;
-  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (all_seen && !nodes_[i].report->holding) book_.NothingAssumed(i);
-  }
+  const bool all_seen = AllSeen();
   if (holder && (all_seen || waited || nodes_[*holder].report->epoch >= stored_.epoch)) {
     Adopt(*holder);
   } else if (waited || (!holder && all_seen)) {
@@ -67,6 +53,31 @@ void Decision::TryAdopt() {
   } else {
     WakeAt(adopt_until_);
   }
+}
+
+std::optional<NodeIndex> Decision::Holder() const {
+  std::optional<NodeIndex> holder;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (Silent(i) || !nodes_[i].report->holding) continue;
+    if (!holder || nodes_[i].report->epoch > nodes_[*holder].report->epoch) holder = i;
+  }
+  return holder;
+}
+
+void Decision::NoticeAllSeen() {
+  if (now_ >= adopt_until_ || !AllSeen()) return;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (!nodes_[i].report->holding) book_.NothingAssumed(i);
+  }
+}
+
+bool Decision::AllSeen() const {
+  // A holder that is no member any more says nothing, and may hold still.
+  if (!HolderIsMember()) return false;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    if (Silent(i) || !nodes_[i].report->knows_spec) return false;
+  }
+  return true;
 }
 
 void Decision::Adopt(NodeIndex i) {
@@ -84,11 +95,7 @@ void Decision::Adopt(NodeIndex i) {
 }
 
 void Decision::AdoptLate() {
-  std::optional<NodeIndex> holder;
-  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (Silent(i) || !nodes_[i].report->holding) continue;
-    if (!holder || nodes_[i].report->epoch > nodes_[*holder].report->epoch) holder = i;
-  }
+  const std::optional<NodeIndex> holder = Holder();
   if (!holder) return;
   if (move_) AbandonMove(absl::StrCat(Name(*holder), " holds already"));
   Adopt(*holder);

@@ -18,6 +18,9 @@ using NodeIndex = size_t;  // into ClusterModel::nodes
 struct NodeModel {
   std::string name;
   uint32_t priority = 100;
+  // Which host it is: the same name elsewhere is another. "slave@192.168.0.3:7070"; the name alone
+  // where nothing else is known.
+  std::string id = name;
 };
 
 // The configuration, as far as decisions depend on it.
@@ -28,8 +31,9 @@ struct ClusterModel {
   };
   std::string name;
   std::vector<NodeModel> nodes;
-  std::string service;        // "website"
-  std::string service_label;  // "apache service"
+  std::vector<std::string> vips;  // addresses, each in its one form
+  std::string service;            // "website"
+  std::string service_label;      // "apache service"
   bool standby_runs_service = false;
   Duration heartbeat = absl::Milliseconds(200);
   Duration ttl = absl::Seconds(1);
@@ -52,11 +56,14 @@ struct Persistent {
   // Every member has followed this store's controller (L11): before that, nobody is granted
   // anything.
   bool established = false;
-  std::string holder = {};  // the last node that was made active or adopted; empty: none yet
+  // The last node that was made active or adopted, by id; empty: none yet.
+  std::string holder = {};
   // What a holder may still work by, as long as it has not confirmed the present configuration (L3,
-  // L7): the loosest policy, and the nodes that each of its specs names. Empty: this one's.
+  // L7): the loosest policy, the nodes that each of its specs names, by id, and the VIPs that any
+  // names. Empty: this one's.
   OnExpiry terms_policy = OnExpiry::kRelease;
   std::vector<std::string> terms_members = {};
+  std::vector<std::string> terms_vips = {};
   // By operators, until taken back: nodes that are to give no service, and the node that is
   // preferred whatever the priorities say.
   std::vector<std::string> drained = {};

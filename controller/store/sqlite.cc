@@ -56,6 +56,9 @@ constexpr const char* kMigrations[] = {
       ALTER TABLE cluster ADD COLUMN terms_members TEXT NOT NULL DEFAULT '';
       UPDATE cluster SET established = 1 WHERE epoch > 0;
     )",
+    R"(
+      ALTER TABLE cluster ADD COLUMN terms_vips TEXT NOT NULL DEFAULT '';
+    )",
 };
 constexpr int kSchemaVersion = static_cast<int>(std::size(kMigrations));
 
@@ -139,41 +142,29 @@ class SqliteStore final : public Store {
 
   const std::string& id() const override { return id_; }
 
-  absl::StatusOr<std::optional<StoredCluster>> Load(const std::string& cluster) override {
+  absl::StatusOr<StoredClusters> Load() override {
     Statement select(db_,
                      "SELECT epoch, paused, placed, flapping, longest_ttl_ns, established, holder,"
-                     " terms_policy, terms_members FROM cluster WHERE name = ?");
-    switch (select.Bind(cluster).Step()) {
-      case SQLITE_ROW:
-        break;
-      case SQLITE_DONE:
-        return std::nullopt;
-      default:
-        return Failed("reading cluster " + cluster);
+                     " terms_policy, terms_members, terms_vips, name FROM cluster");
+    StoredClusters clusters;
+    int result = 0;
+    while ((result = select.Step()) == SQLITE_ROW) {
+      const std::string name = select.Text(10);
+      if (absl::Status status = CheckRanges(name, select); !status.ok()) return status;
+      StoredCluster& stored = clusters[name];
+      stored.epoch = static_cast<uint64_t>(select.Integer(0));
+      stored.paused = select.Integer(1) != 0;
+      stored.placed = select.Integer(2) != 0;
+      stored.flapping = select.Integer(3) != 0;
+      stored.longest_ttl = absl::Nanoseconds(select.Integer(4));
+      stored.established = select.Integer(5) != 0;
+      stored.holder = select.Text(6);
+      stored.terms_policy = static_cast<int>(select.Integer(7));
+      stored.terms_members = absl::StrSplit(select.Text(8), ',', absl::SkipEmpty());
+      stored.terms_vips = absl::StrSplit(select.Text(9), ',', absl::SkipEmpty());
     }
-    if (absl::Status status = CheckRanges(cluster, select); !status.ok()) return status;
-    StoredCluster stored;
-    stored.epoch = static_cast<uint64_t>(select.Integer(0));
-    stored.paused = select.Integer(1) != 0;
-    stored.placed = select.Integer(2) != 0;
-    stored.flapping = select.Integer(3) != 0;
-    stored.longest_ttl = absl::Nanoseconds(select.Integer(4));
-    stored.established = select.Integer(5) != 0;
-    stored.holder = select.Text(6);
-    stored.terms_policy = static_cast<int>(select.Integer(7));
-    stored.terms_members = absl::StrSplit(select.Text(8), ',', absl::SkipEmpty());
-    return stored;
-  }
-
-  absl::Status RecordTtl(const std::string& cluster, Duration ttl) override {
-    Statement upsert(
-        db_,
-        "INSERT INTO cluster (name, longest_ttl_ns) VALUES (?1, ?2) ON CONFLICT (name)"
-        " DO UPDATE SET longest_ttl_ns = max(longest_ttl_ns, excluded.longest_ttl_ns)");
-    if (upsert.Bind(cluster).Bind(absl::ToInt64Nanoseconds(ttl)).Step() != SQLITE_DONE) {
-      return Failed("storing the ttl of cluster " + cluster);
-    }
-    return absl::OkStatus();
+    if (result != SQLITE_DONE) return Failed("reading the clusters");
+    return clusters;
   }
 
   absl::StatusOr<uint64_t> ReserveEpoch(const std::string& cluster, uint64_t at_least) override {
@@ -197,30 +188,19 @@ class SqliteStore final : public Store {
     return epoch;
   }
 
-  absl::Status Save(const std::string& cluster, const StoredOverrides& overrides) override {
-    Statement upsert(db_,
-                     "INSERT INTO cluster (name, paused, placed, flapping, established, holder)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET"
-                     " paused = excluded.paused, placed = excluded.placed,"
-                     " flapping = excluded.flapping, established = excluded.established,"
-                     " holder = excluded.holder");
-    upsert.Bind(cluster).Bind(int64_t{overrides.paused}).Bind(int64_t{overrides.placed});
-    upsert.Bind(int64_t{overrides.flapping}).Bind(int64_t{overrides.established});
-    if (upsert.Bind(overrides.holder).Step() != SQLITE_DONE) {
-      return Failed("storing overrides of cluster " + cluster);
+  absl::Status Save(const StoredClusters& clusters,
+                    const std::vector<std::string>& erased) override {
+    Transaction transaction(this);
+    constexpr char kWhat[] = "storing the clusters";
+    if (absl::Status status = transaction.Begin(kWhat); !status.ok()) return status;
+    for (const auto& [name, cluster] : clusters) {
+      if (!Put(name, cluster)) return Failed("storing cluster " + name);
     }
-    return absl::OkStatus();
-  }
-
-  absl::Status SaveTerms(const std::string& cluster, int policy,
-                         const std::vector<std::string>& members) override {
-    Statement upsert(db_,
-                     "INSERT INTO cluster (name, terms_policy, terms_members) VALUES (?1, ?2, ?3)"
-                     " ON CONFLICT (name) DO UPDATE SET terms_policy = excluded.terms_policy,"
-                     " terms_members = excluded.terms_members");
-    upsert.Bind(cluster).Bind(int64_t{policy}).Bind(absl::StrJoin(members, ","));
-    if (upsert.Step() != SQLITE_DONE) return Failed("storing the terms of cluster " + cluster);
-    return absl::OkStatus();
+    for (const std::string& name : erased) {
+      Statement erase(db_, "DELETE FROM cluster WHERE name = ?");
+      if (erase.Bind(name).Step() != SQLITE_DONE) return Failed("erasing cluster " + name);
+    }
+    return transaction.Commit(kWhat);
   }
 
   absl::StatusOr<uint64_t> Append(const StoredEvent& event) override {
@@ -295,6 +275,26 @@ class SqliteStore final : public Store {
     SqliteStore* const store_;
     bool open_ = false;
   };
+
+  bool Put(const std::string& name, const StoredCluster& cluster) {
+    Statement upsert(
+        db_,
+        "INSERT INTO cluster (name, epoch, paused, placed, flapping, longest_ttl_ns, established,"
+        " holder, terms_policy, terms_members, terms_vips)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (name) DO UPDATE SET"
+        " epoch = max(epoch, excluded.epoch), paused = excluded.paused, placed = excluded.placed,"
+        " flapping = excluded.flapping,"
+        " longest_ttl_ns = max(longest_ttl_ns, excluded.longest_ttl_ns),"
+        " established = excluded.established, holder = excluded.holder,"
+        " terms_policy = excluded.terms_policy, terms_members = excluded.terms_members,"
+        " terms_vips = excluded.terms_vips");
+    upsert.Bind(name).Bind(static_cast<int64_t>(cluster.epoch)).Bind(int64_t{cluster.paused});
+    upsert.Bind(int64_t{cluster.placed}).Bind(int64_t{cluster.flapping});
+    upsert.Bind(absl::ToInt64Nanoseconds(cluster.longest_ttl)).Bind(int64_t{cluster.established});
+    upsert.Bind(cluster.holder).Bind(int64_t{cluster.terms_policy});
+    upsert.Bind(absl::StrJoin(cluster.terms_members, ","));
+    return upsert.Bind(absl::StrJoin(cluster.terms_vips, ",")).Step() == SQLITE_DONE;
+  }
 
   // Looks at every page; a few milliseconds.
   absl::Status CheckSound() const {

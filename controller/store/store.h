@@ -6,7 +6,7 @@
 #define HB_CONTROLLER_STORE_STORE_H_
 
 #include <cstdint>
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,21 +23,15 @@ struct StoredCluster {
   bool placed = false;
   bool flapping = false;
   bool established = false;  // every member has followed this store's controller
-  std::string holder;        // the last node that was; empty: none yet
-  Duration longest_ttl;
+  std::string holder = {};   // the id of the last node that was active; empty: none yet
+  Duration longest_ttl = {};
   // What a holder may still work by.
   int terms_policy = 0;  // the loosest of its lease policies: 0 release, 1 witness, 2 hold
-  std::vector<std::string> terms_members;  // the nodes that each of its specs names
+  std::vector<std::string> terms_members = {};  // the ids of the nodes that each of its specs names
+  std::vector<std::string> terms_vips = {};     // the addresses that any of its specs names
 };
 
-// What Save keeps of a cluster.
-struct StoredOverrides {
-  bool paused = false;
-  bool placed = false;
-  bool flapping = false;
-  bool established = false;
-  std::string holder = {};
-};
+using StoredClusters = std::map<std::string, StoredCluster>;
 
 struct StoredEvent {
   uint64_t id = 0;  // ascending; given by Append
@@ -58,26 +52,19 @@ class Store {
   // Identity of this store: stays through restarts, differs between stores.
   virtual const std::string& id() const = 0;
 
-  // Absent: the cluster was never stored. DataLoss: what is stored is out of range.
-  [[nodiscard]] virtual absl::StatusOr<std::optional<StoredCluster>> Load(
-      const std::string& cluster) = 0;
-
-  // Before any order with this ttl is sent. On disk when it returns.
-  [[nodiscard]] virtual absl::Status RecordTtl(const std::string& cluster, Duration ttl) = 0;
+  // All that were ever stored and not erased, by name. DataLoss: what is stored is out of range.
+  [[nodiscard]] virtual absl::StatusOr<StoredClusters> Load() = 0;
 
   // Puts max(stored + 1, at_least, wall clock's seconds) on disk as the cluster's epoch and returns
   // it. On failure the stored epoch is unchanged. FailedPrecondition: kMaxEpoch has been reached.
   [[nodiscard]] virtual absl::StatusOr<uint64_t> ReserveEpoch(const std::string& cluster,
                                                               uint64_t at_least) = 0;
 
-  // All of them, at once. On disk when it returns; on failure all are unchanged.
-  [[nodiscard]] virtual absl::Status Save(const std::string& cluster,
-                                          const StoredOverrides& overrides) = 0;
-  // Replaces terms_policy and terms_members, before an order is sent that a holder may work by.
-  // `members` are node names, so without commas. On disk when it returns; on failure both are
-  // unchanged.
-  [[nodiscard]] virtual absl::Status SaveTerms(const std::string& cluster, int policy,
-                                               const std::vector<std::string>& members) = 0;
+  // Replaces what is stored of these, but the epoch and the longest ttl, which only rise; and
+  // forgets the others, but for their events. Before an order is sent that a holder may work by.
+  // Ids and addresses are without commas. On disk when it returns; on failure all is unchanged.
+  [[nodiscard]] virtual absl::Status Save(const StoredClusters& clusters,
+                                          const std::vector<std::string>& erased) = 0;
 
   // Gives the event its id. Only the newest 10,000 are kept.
   [[nodiscard]] virtual absl::StatusOr<uint64_t> Append(const StoredEvent& event) = 0;

@@ -50,8 +50,12 @@ const std::string& SoundStore() {
     Directory().Empty();
     auto store = OpenSqliteStore(Directory().Path("hb.db"));
     Check(store.ok(), "a new store does not open");
-    Check((*store)->RecordTtl("web", absl::Seconds(1)).ok(), "no ttl can be stored");
-    Check((*store)->SaveTerms("web", 1, {"a", "b"}).ok(), "no terms can be stored");
+    StoredCluster web;
+    web.longest_ttl = absl::Seconds(1);
+    web.terms_policy = 1;
+    web.terms_members = {"a", "b"};
+    web.terms_vips = {"192.168.0.111"};
+    Check((*store)->Save({{"web", web}}, {}).ok(), "no cluster can be stored");
     (void)(*store)->Append({0, absl::UnixEpoch(), "web", "a", 1, 0, "adopted", "because", ""});
     store->reset();
     Execute("PRAGMA journal_mode = DELETE; UPDATE cluster SET epoch = 5; VACUUM");
@@ -72,9 +76,10 @@ std::string ReadValue(ByteSource& bytes) {
 
 // What somebody, or another hb, may have done to it.
 std::string ReadStatement(ByteSource& bytes) {
-  constexpr std::array<const char*, 12> kColumns = {
-      "epoch",  "paused",       "placed",        "flapping", "longest_ttl_ns", "established",
-      "holder", "terms_policy", "terms_members", "name",     "drained",        "pinned"};
+  constexpr std::array<const char*, 11> kColumns = {
+      "epoch",          "paused",      "placed", "flapping",
+      "longest_ttl_ns", "established", "holder", "terms_policy",
+      "terms_members",  "terms_vips",  "name"};
   constexpr std::array<const char*, 9> kEventColumns = {
       "id", "time_ns", "cluster", "node", "epoch", "severity", "type", "reason", "detail"};
   const uint8_t what = bytes.Byte();
@@ -134,17 +139,18 @@ std::unique_ptr<Store> Open() {
 }
 
 std::optional<StoredCluster> Load(Store& store) {
-  absl::StatusOr<std::optional<StoredCluster>> stored = store.Load("web");
+  absl::StatusOr<StoredClusters> stored = store.Load();
   if (!stored.ok()) {
     CheckFailure(stored.status());
     return std::nullopt;
   }
-  if (!*stored) return StoredCluster{};
-  Check((*stored)->epoch <= kMaxEpoch, "an epoch out of range");
-  Check((*stored)->longest_ttl >= absl::ZeroDuration() && (*stored)->longest_ttl <= kMaxTtl,
-        "a ttl out of range");
-  Check((*stored)->terms_policy >= 0 && (*stored)->terms_policy <= 2, "no policy");
-  return **stored;
+  for (const auto& [name, cluster] : *stored) {
+    Check(cluster.epoch <= kMaxEpoch, "an epoch out of range");
+    Check(cluster.longest_ttl >= absl::ZeroDuration() && cluster.longest_ttl <= kMaxTtl,
+          "a ttl out of range");
+    Check(cluster.terms_policy >= 0 && cluster.terms_policy <= 2, "no policy");
+  }
+  return (*stored)["web"];
 }
 
 void Use(Store& store) {
@@ -158,11 +164,12 @@ void Use(Store& store) {
   const absl::StatusOr<uint64_t> epoch = store.ReserveEpoch("web", before->epoch + 1);
   if (!epoch.ok()) return CheckFailure(epoch.status());
   Check(*epoch > *first && *epoch <= kMaxEpoch, "L4: an epoch is given twice, or out of range");
-  StoredOverrides overrides;
-  overrides.paused = true;
-  overrides.holder = "b";
-  if (absl::Status status = store.Save("web", overrides); !status.ok()) return CheckFailure(status);
-  if (absl::Status status = store.SaveTerms("web", 2, {"b"}); !status.ok()) {
+  StoredCluster record;
+  record.paused = true;
+  record.holder = "b";
+  record.terms_policy = 2;
+  record.terms_members = {"b"};
+  if (absl::Status status = store.Save({{"web", record}}, {"mail"}); !status.ok()) {
     return CheckFailure(status);
   }
   if (absl::StatusOr<uint64_t> id =

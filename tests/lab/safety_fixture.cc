@@ -193,6 +193,13 @@ absl::Status SafetyTest::EditConfig(const std::string& from, const std::string& 
   return hb_->controller_host().WriteFile(kConfig, edited);
 }
 
+absl::Status SafetyTest::ChangeConfig(const Changes& changes) const {
+  for (const auto& [from, to] : changes) {
+    if (absl::Status edited = EditConfig(from, to); !edited.ok()) return edited;
+  }
+  return Reload();
+}
+
 absl::Status SafetyTest::Reload() const {
   const absl::StatusOr<Process*> process = Controller();
   return process.ok() ? (*process)->Signal(SIGHUP) : process.status();

@@ -88,6 +88,9 @@ class SafetyTest : public ::testing::TestWithParam<Place> {
   absl::Status TermExecutor(std::string_view node) const;
   // The first `from` in the controller's config, which must be there, becomes `to`.
   absl::Status EditConfig(const std::string& from, const std::string& to) const;
+  // Several of them, one after the other, then Reload.
+  using Changes = std::vector<std::pair<std::string, std::string>>;
+  absl::Status ChangeConfig(const Changes& changes) const;
   // EditConfig's file is read anew.
   absl::Status Reload() const;
   // hbctl, which must end with status 0.

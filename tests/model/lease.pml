@@ -736,6 +736,9 @@ inline Granted(c, n, a) {
 #define BOOK_END(c, n) MAX(LINK(c, n).end, (LINK(c, n).assumed -> decision[c].adopt_until : 0))
 #endif
 
+/* Grants of an earlier run are assumed of a node that says that it holds nothing. */
+#define ASSUMED_IDLY(c, n) (LINK(c, n).assumed && !LINK(c, n).holding)
+
 #define BOOK_ENDED(c, n) (LINK(c, n).end == 0 && (!LINK(c, n).assumed || decision[c].adopt_until == 0))
 
 /* An entry that has run out, or that a release has settled, says nothing any more: the next grant begins a new one. */
@@ -768,6 +771,7 @@ inline Settle(c, n) {
 #define ALL_HEARD(c) (HEARS(c, 0) && HEARS(c, 1))
 #define ALL_FOLLOW(c) (ALL_HEARD(c) && LINK(c, 0).follows > 0 && LINK(c, 1).follows > 0)
 #define NONE_HOLDS(c) (!LINK(c, 0).holding && !LINK(c, 1).holding)
+#define ANY_ASSUMED_IDLY(c) (ASSUMED_IDLY(c, 0) || ASSUMED_IDLY(c, 1))
 #define NONE_HIGHER(c, n) (!HEARS(c, 1 - (n)) || !LINK(c, 1 - (n)).holding || LINK(c, 1 - (n)).epoch <= LINK(c, n).epoch)
 #else
 #define OTHERS_CLEAR(c, to) (CLEAR(c, ((to) + 1) % 3) && CLEAR(c, ((to) + 2) % 3))
@@ -775,6 +779,7 @@ inline Settle(c, n) {
 #define ALL_HEARD(c) (HEARS(c, 0) && HEARS(c, 1) && HEARS(c, 2))
 #define ALL_FOLLOW(c) (ALL_HEARD(c) && LINK(c, 0).follows > 0 && LINK(c, 1).follows > 0 && LINK(c, 2).follows > 0)
 #define NONE_HOLDS(c) (!LINK(c, 0).holding && !LINK(c, 1).holding && !LINK(c, 2).holding)
+#define ANY_ASSUMED_IDLY(c) (ASSUMED_IDLY(c, 0) || ASSUMED_IDLY(c, 1) || ASSUMED_IDLY(c, 2))
 #define NOT_HIGHER(c, n, m) (!HEARS(c, m) || !LINK(c, m).holding || LINK(c, m).epoch <= LINK(c, n).epoch)
 #define NONE_HIGHER(c, n) (NOT_HIGHER(c, n, ((n) + 1) % 3) && NOT_HIGHER(c, n, ((n) + 2) % 3))
 #endif
@@ -1103,6 +1108,9 @@ proctype Controller(byte c) {
       NothingAssumed(c);
       decision[c].adopting = 0;
       SendOrders(c); Done() }
+  :: d_step { /* NoticeAllSeen, after the adoption */
+      !decision[c].adopting && ESTABLISHED(c) && ALL_HEARD(c) && ANY_ASSUMED_IDLY(c) ->
+      NothingAssumed(c); Done() }
 #if CONTROLLERS > 1
   :: d_step { /* Establish */
       !decision[c].established && ALL_FOLLOW(c) ->

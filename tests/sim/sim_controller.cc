@@ -152,8 +152,7 @@ bool World::Configure(int c) {
   controller::Widen(model, &state);
   store.longest_ttl = store.known ? std::max(store.longest_ttl, ttl) : ttl;
   store.known = true;
-  store.state.terms_policy = state.terms_policy;
-  store.state.terms_members = state.terms_members;
+  store.state = state;
   RememberStore(c);
   const MonoTime now = WaitTime(c);
   process.decision = std::make_unique<controller::Decision>(std::move(model), state,

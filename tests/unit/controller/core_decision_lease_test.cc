@@ -322,6 +322,43 @@ TEST(DecisionTermsTest, NorDoesItsAbsenceConfirmAnything) {
   EXPECT_EQ(world.decision.persistent().terms_members.front(), "gone");
 }
 
+// It could wait for ever for one that is silent, and while it did nobody could take over.
+TEST(DecisionTermsTest, NothingIsPlannedForANodeThatMayNotTakeOver) {
+  ClusterModel model = MakeModel(3);
+  model.nodes[kThird].priority = 200;
+  Persistent stored{.epoch = 9, .holder = "master"};
+  stored.terms_members = {"master", "slave"};
+  World world(model, stored, absl::Seconds(1));
+  world.nodes[kMaster].spec_stored = false;
+  world.MakeHolder(kMaster, 9);
+  world.nodes[kSlave].reachable = world.nodes[kSlave].pingable = false;
+  world.Connect(kMaster);
+  world.Connect(kThird);
+  world.Run(absl::Seconds(30));
+  ASSERT_TRUE(world.Serves(kMaster));
+  EXPECT_EQ(world.Said("failback"), 0U);
+  const uint64_t command = world.Ask(Command::Kind::kSwitchover, kThird);
+  EXPECT_EQ(world.Outcome(command),
+            "refused the configuration that names third is not confirmed yet, and a node that is "
+            "silent may hold by an older one");
+  world.nodes[kMaster].spec_stored = true;
+  world.Tell(kMaster);
+  EXPECT_TRUE(world.RunUntilServes(kThird, absl::Seconds(10)));
+}
+
+// What is planned is given up when its end is not in sight, and takes nothing away.
+TEST(DecisionTermsTest, AMoveThatGetsNoEpochIsGivenUp) {
+  World world;
+  world.Serve();
+  world.disk_answers = false;
+  const uint64_t command = world.Ask(Command::Kind::kSwitchover, kSlave);
+  world.Run(absl::Seconds(80));
+  EXPECT_EQ(world.Outcome(command), "");
+  world.Run(absl::Seconds(20));
+  EXPECT_EQ(world.Outcome(command), "refused the new epoch could not be stored");
+  EXPECT_TRUE(world.Serves(kMaster));
+}
+
 TEST(DecisionTermsTest, AfterThatReleaseItMayTakeOver) {
   Persistent stored{.epoch = 9, .holder = "master"};
   stored.terms_members = {"master", "slave"};

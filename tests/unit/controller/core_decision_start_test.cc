@@ -59,6 +59,32 @@ TEST(DecisionStartTest, AdoptsAHolderOfTheStoredEpochAtOnceAndUndisturbed) {
   EXPECT_EQ(world.Reason("adopted"), "slave holds already and goes on");
 }
 
+// A failover soon after the start waits for nothing that the others have said they don't hold.
+TEST(DecisionStartTest, WhoIsSeenAfterTheAdoptionCountsToo) {
+  World world(MakeModel(3), {.epoch = 7}, absl::Seconds(60));
+  world.MakeHolder(kMaster, 7);
+  world.Connect(kMaster);
+  ASSERT_TRUE(world.OrderedActive(kMaster));
+  world.ConnectAll();
+  world.Run(absl::Seconds(1));
+  world.ServiceDies(kMaster);
+  world.nodes[kMaster].starts = false;
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(5)));
+}
+
+TEST(DecisionStartTest, AndWhoIsNotIsWaitedFor) {
+  World world(MakeModel(3), {.epoch = 7}, absl::Seconds(60));
+  world.MakeHolder(kMaster, 7);
+  world.Connect(kMaster);
+  world.Connect(kSlave);
+  world.Run(absl::Seconds(1));
+  world.ServiceDies(kMaster);
+  world.nodes[kMaster].starts = false;
+  world.Run(absl::Seconds(50));
+  EXPECT_FALSE(world.OrderedActive(kSlave)) << "the third may hold what an earlier run granted";
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(20)));
+}
+
 TEST(DecisionStartTest, AHolderOfALowerEpochIsAdoptedOnlyWhenAllWereSeen) {
   World world(MakeModel(), {.epoch = 9}, absl::Seconds(60));
   world.MakeHolder(kSlave, 7, absl::Seconds(5));

@@ -110,7 +110,7 @@ TEST_F(SqliteStoreDamageTest, RefusesWhatNoClusterCanHave) {
   };
   for (const auto& [set, what] : cases) {
     Sql("UPDATE cluster SET " + set);
-    ExpectRefusal(Open()->Load("web").status(), absl::StatusCode::kDataLoss, what, kRestore);
+    ExpectRefusal(Open()->Load().status(), absl::StatusCode::kDataLoss, what, kRestore);
   }
 }
 
@@ -121,7 +121,7 @@ TEST_F(SqliteStoreDamageTest, SaysThatNoEpochIsLeftRatherThanToGiveOneTwice) {
   EXPECT_EQ(store->ReserveEpoch("web", kMaxEpoch).value_or(0), kMaxEpoch);
   ExpectRefusal(store->ReserveEpoch("web", 7).status(), absl::StatusCode::kFailedPrecondition,
                 "no epoch left for cluster web", "mend");
-  EXPECT_EQ(store->Load("web").value()->epoch, kMaxEpoch);
+  EXPECT_EQ(store->Load().value().at("web").epoch, kMaxEpoch);
 }
 
 TEST_F(SqliteStoreDamageTest, RefusesATruncatedFileWhereverItEnds) {
@@ -230,7 +230,7 @@ TEST_F(SqliteStoreDamageTest, AMigrationOnAFullDiskLeavesTheOldFile) {
   EmptyDisk();
   EXPECT_EQ(Ask("PRAGMA user_version"), "1");
   EXPECT_EQ(Ask("SELECT epoch FROM cluster WHERE name = 'web'"), "1795394606");
-  EXPECT_EQ(Open()->Load("web").value()->epoch, 1'795'394'606U);
+  EXPECT_EQ(Open()->Load().value().at("web").epoch, 1'795'394'606U);
 }
 
 TEST_F(SqliteStoreDamageTest, AnEpochThatCouldNotBeStoredLowersAndLosesNone) {
@@ -251,30 +251,30 @@ TEST_F(SqliteStoreDamageTest, AnEpochThatCouldNotBeStoredLowersAndLosesNone) {
       ++refused;
       ExpectRefusal(epoch.status(), absl::StatusCode::kUnavailable,
                     "storing an epoch of cluster web: database or disk is full", "make room");
-      EXPECT_EQ(store->Load("web").value()->epoch, given);
+      EXPECT_EQ(store->Load().value().at("web").epoch, given);
     }
     EXPECT_GT(refused, 40);
     ExpectRefusal(store->Append(MakeEvent("web", 1)).status(), absl::StatusCode::kUnavailable,
                   "storing an event", "make room");
-    ExpectRefusal(store->Save("web", {.paused = true}), absl::StatusCode::kUnavailable,
-                  "storing overrides of cluster web", "make room");
-    ExpectRefusal(store->SaveTerms("web", 2, {"a"}), absl::StatusCode::kUnavailable,
-                  "storing the terms of cluster web", "make room");
-    EXPECT_FALSE(store->Load("web").value()->paused);
+    const StoredCluster more = {.paused = true, .terms_policy = 2};
+    ExpectRefusal(store->Save({{"web", more}, {"mail", more}}, {}), absl::StatusCode::kUnavailable,
+                  "storing", "make room");
+    EXPECT_FALSE(store->Load().value().at("web").paused);
+    EXPECT_EQ(store->Load().value().count("mail"), 0U);
   }
   {
     // Closing it on a full disk lost nothing either.
     EmptyDisk();
     const auto store = Open();
-    EXPECT_EQ(store->Load("web").value()->epoch, given);
-    EXPECT_EQ(store->Load("web").value()->terms_policy, 0);
+    EXPECT_EQ(store->Load().value().at("web").epoch, given);
+    EXPECT_EQ(store->Load().value().at("web").terms_policy, 0);
     EXPECT_EQ(store->ReserveEpoch("web", 1).value(), given + 1);
     FillDisk();
     while (store->ReserveEpoch("web", 1).ok()) ++given;
     EmptyDisk();
     EXPECT_EQ(store->ReserveEpoch("web", 1).value(), given + 2) << "room again, the same store";
   }
-  EXPECT_EQ(Open()->Load("web").value()->epoch, given + 2);
+  EXPECT_EQ(Open()->Load().value().at("web").epoch, given + 2);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ namespace hb::controller {
 namespace {
 
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 TEST_F(SqliteStoreTest, MakesItsDirectoryAndKeepsItsIdentity) {
   path_ = dir_ + "/a/b/controller.db";
@@ -47,9 +48,7 @@ TEST_F(SqliteStoreTest, EpochsRiseFromTheWallClockAndSurvive) {
     EXPECT_LT(*other, *far);
   }
   const auto store = Open();
-  const auto loaded = store->Load("web");
-  ASSERT_TRUE(loaded.ok() && loaded->has_value());
-  EXPECT_EQ((*loaded)->epoch, last);
+  EXPECT_EQ(store->Load().value().at("web").epoch, last);
   EXPECT_EQ(store->ReserveEpoch("web", last).value(), last + 1);
 }
 
@@ -68,72 +67,89 @@ TEST_F(SqliteStoreTest, AnEpochSurvivesAnOwnerThatIsKilled) {
     EXPECT_TRUE(WIFSIGNALED(status)) << "epoch " << epoch << " was not given";
     EXPECT_GT(std::filesystem::file_size(path_ + "-wal"), 0U) << "nothing was left in the log";
   }
-  EXPECT_EQ(Open()->Load("web").value()->epoch, 9'000'000'004U);
+  EXPECT_EQ(Open()->Load().value().at("web").epoch, 9'000'000'004U);
 }
 
 TEST_F(SqliteStoreTest, KeepsOverridesTtlAndEpochApart) {
   {
     const auto store = Open();
-    const auto absent = store->Load("web");
-    ASSERT_TRUE(absent.ok());
-    EXPECT_FALSE(absent->has_value());
-    EXPECT_TRUE(store->RecordTtl("web", absl::Seconds(5)).ok());
-    EXPECT_TRUE(store->RecordTtl("web", absl::Seconds(1)).ok());  // the longest counts
-    EXPECT_TRUE(store->Save("web", {.paused = true, .flapping = true}).ok());
+    EXPECT_THAT(store->Load().value(), IsEmpty());
+    EXPECT_TRUE(store->Save({{"web", {.longest_ttl = absl::Seconds(5)}}}, {}).ok());
+    // The longest counts.
+    const StoredCluster flags = {.paused = true, .flapping = true, .longest_ttl = absl::Seconds(1)};
+    EXPECT_TRUE(store->Save({{"web", flags}}, {}).ok());
     EXPECT_TRUE(store->ReserveEpoch("web", 9'000'000'000).ok());
-    EXPECT_TRUE(store->Save("mail", {.placed = true}).ok());
+    EXPECT_TRUE(store->Save({{"mail", {.placed = true}}}, {}).ok());
   }
   const auto store = Open();
-  const auto web = store->Load("web");
-  ASSERT_TRUE(web.ok() && web->has_value());
-  EXPECT_EQ((*web)->longest_ttl, absl::Seconds(5));
-  EXPECT_EQ((*web)->epoch, 9'000'000'000U);
-  EXPECT_TRUE((*web)->paused);
-  EXPECT_FALSE((*web)->placed);
-  EXPECT_TRUE((*web)->flapping);
-  const auto mail = store->Load("mail");
-  ASSERT_TRUE(mail.ok() && mail->has_value());
-  EXPECT_EQ((*mail)->longest_ttl, absl::ZeroDuration());
-  EXPECT_FALSE((*mail)->paused);
-  EXPECT_TRUE((*mail)->placed);
-  EXPECT_TRUE(store->Save("web", {}).ok());
-  EXPECT_FALSE(store->Load("web").value()->paused);
-  EXPECT_EQ(store->Load("web").value()->epoch, 9'000'000'000U);
+  const StoredCluster web = store->Load().value().at("web");
+  EXPECT_EQ(web.longest_ttl, absl::Seconds(5));
+  EXPECT_EQ(web.epoch, 9'000'000'000U);
+  EXPECT_TRUE(web.paused);
+  EXPECT_FALSE(web.placed);
+  EXPECT_TRUE(web.flapping);
+  const StoredCluster mail = store->Load().value().at("mail");
+  EXPECT_EQ(mail.longest_ttl, absl::ZeroDuration());
+  EXPECT_FALSE(mail.paused);
+  EXPECT_TRUE(mail.placed);
+  EXPECT_TRUE(store->Save({{"web", {}}}, {}).ok());
+  EXPECT_FALSE(store->Load().value().at("web").paused);
+  EXPECT_EQ(store->Load().value().at("web").epoch, 9'000'000'000U);
 }
 
 TEST_F(SqliteStoreTest, KeepsHolderAndTerms) {
   using Names = std::vector<std::string>;
   {
     const auto store = Open();
-    EXPECT_TRUE(store->SaveTerms("web", 2, {"master", "slave-2.example"}).ok());
-    EXPECT_FALSE(store->Load("web").value()->established);
-    EXPECT_TRUE(store->Save("web", {.paused = true, .established = true, .holder = "master"}).ok());
-    EXPECT_TRUE(store->Save("web", {.placed = true, .established = true, .holder = "master"}).ok());
+    StoredCluster saved = {.paused = true, .holder = "master"};
+    EXPECT_TRUE(store->Save({{"web", saved}}, {}).ok());
+    EXPECT_FALSE(store->Load().value().at("web").established);
+    saved = {.placed = true, .established = true, .holder = "master@192.168.0.1:7070"};
+    saved.terms_policy = 2;
+    saved.terms_members = {"master", "slave-2.example"};
+    saved.terms_vips = {"192.168.0.111", "fd00::111"};
+    EXPECT_TRUE(store->Save({{"web", saved}, {"mail", {.flapping = true}}}, {}).ok());
     EXPECT_TRUE(store->ReserveEpoch("web", 9'000'000'000).ok());
-    EXPECT_TRUE(store->Save("mail", {.flapping = true}).ok());
   }
   const auto store = Open();
-  const StoredCluster web = *store->Load("web").value();
+  const StoredCluster web = store->Load().value().at("web");
   EXPECT_FALSE(web.paused);
   EXPECT_TRUE(web.placed);
   EXPECT_TRUE(web.established);
-  EXPECT_EQ(web.holder, "master");
+  EXPECT_EQ(web.holder, "master@192.168.0.1:7070");
   EXPECT_EQ(web.terms_policy, 2);
   EXPECT_EQ(web.terms_members, (Names{"master", "slave-2.example"}));
+  EXPECT_EQ(web.terms_vips, (Names{"192.168.0.111", "fd00::111"}));
   EXPECT_EQ(web.epoch, 9'000'000'000U);
-  const StoredCluster mail = *store->Load("mail").value();
+  const StoredCluster mail = store->Load().value().at("mail");
   EXPECT_TRUE(mail.flapping);
   EXPECT_FALSE(mail.established);
   EXPECT_EQ(mail.holder, "");
   EXPECT_EQ(mail.terms_policy, 0);
   EXPECT_EQ(mail.terms_members, Names{});
-  // Each replaces its own and leaves the rest.
-  EXPECT_TRUE(store->SaveTerms("web", 0, {}).ok());
-  EXPECT_EQ(store->Load("web").value()->terms_members, Names{});
-  EXPECT_EQ(store->Load("web").value()->holder, "master");
-  EXPECT_TRUE(store->Save("web", {}).ok());
-  EXPECT_FALSE(store->Load("web").value()->established);
-  EXPECT_EQ(store->Load("web").value()->epoch, 9'000'000'000U);
+  EXPECT_TRUE(store->Save({{"web", {}}}, {}).ok());
+  EXPECT_FALSE(store->Load().value().at("web").established);
+  EXPECT_EQ(store->Load().value().at("web").terms_vips, Names{});
+  EXPECT_EQ(store->Load().value().at("web").epoch, 9'000'000'000U);
+}
+
+TEST_F(SqliteStoreTest, AnotherNameTakesEverythingAlong) {
+  const auto store = Open();
+  ASSERT_TRUE(store->Save({{"web", {.holder = "master"}}, {"mail", {}}}, {}).ok());
+  ASSERT_TRUE(store->ReserveEpoch("web", 9'000'000'000).ok());
+  ASSERT_TRUE(store->Append(MakeEvent("web", 100)).ok());
+  StoredCluster record = store->Load().value().at("web");
+  ASSERT_TRUE(store->Save({{"site", record}}, {"web"}).ok());
+  StoredClusters clusters = store->Load().value();
+  EXPECT_EQ(clusters.size(), 2U);
+  EXPECT_EQ(clusters["site"].holder, "master");
+  EXPECT_EQ(clusters["site"].epoch, 9'000'000'000U);
+  EXPECT_EQ(clusters.count("mail"), 1U);
+  EXPECT_EQ(Seconds(store->Events("web", absl::InfinitePast(), 10)), (std::vector<int64_t>{100}));
+  // An epoch never falls, whatever a record says.
+  record.epoch = 5;
+  ASSERT_TRUE(store->Save({{"site", record}}, {}).ok());
+  EXPECT_EQ(store->Load().value().at("site").epoch, 9'000'000'000U);
 }
 
 TEST_F(SqliteStoreTest, EventsComeBackWholeAndInOrder) {
@@ -219,7 +235,7 @@ TEST_F(SqliteStoreTest, BringsAFileOfVersion1UpToDateAndLosesNothing) {
     const auto store = Open();
     ASSERT_NE(store, nullptr);
     EXPECT_EQ(store->id(), "0123456789abcdef0123456789abcdef");
-    const StoredCluster web = *store->Load("web").value();
+    const StoredCluster web = store->Load().value().at("web");
     EXPECT_EQ(web.epoch, 1'795'394'606U);
     EXPECT_TRUE(web.paused);
     EXPECT_FALSE(web.placed);
@@ -229,7 +245,8 @@ TEST_F(SqliteStoreTest, BringsAFileOfVersion1UpToDateAndLosesNothing) {
     EXPECT_EQ(web.holder, "");
     EXPECT_EQ(web.terms_policy, 0);
     EXPECT_TRUE(web.terms_members.empty());
-    const StoredCluster unused = *store->Load("new").value();
+    EXPECT_TRUE(web.terms_vips.empty());
+    const StoredCluster unused = store->Load().value().at("new");
     EXPECT_FALSE(unused.established);
     EXPECT_TRUE(unused.placed);
     const auto events = store->Events("", absl::InfinitePast(), 10);
@@ -239,7 +256,7 @@ TEST_F(SqliteStoreTest, BringsAFileOfVersion1UpToDateAndLosesNothing) {
     EXPECT_EQ(events->front().detail, "d");
     EXPECT_EQ(store->Append(MakeEvent("web", 1)).value(), 42U + opened);
   }
-  EXPECT_EQ(Ask("PRAGMA user_version"), "2");
+  EXPECT_EQ(Ask("PRAGMA user_version"), "3");
 }
 
 TEST_F(SqliteStoreTest, AMigrationThatFailsLeavesTheOldFileUsable) {
@@ -256,7 +273,7 @@ TEST_F(SqliteStoreTest, AMigrationThatFailsLeavesTheOldFileUsable) {
   Sql("ALTER TABLE cluster DROP COLUMN terms_members");
   const auto store = Open();
   ASSERT_NE(store, nullptr);
-  EXPECT_EQ(store->Load("web").value()->epoch, 1'795'394'606U);
+  EXPECT_EQ(store->Load().value().at("web").epoch, 1'795'394'606U);
 }
 
 TEST_F(SqliteStoreTest, RefusesTheSchemaOfANewerHb) {
