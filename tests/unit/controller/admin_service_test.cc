@@ -54,22 +54,14 @@ class FakeStore : public Store {
   explicit FakeStore(Script* script) : script_(script) {}
 
   const std::string& id() const override { return id_; }
-  absl::StatusOr<std::optional<StoredCluster>> Load(const std::string& /*cluster*/) override {
-    return std::nullopt;
-  }
-  absl::Status RecordTtl(const std::string& /*cluster*/, Duration /*ttl*/) override {
-    return Written();
-  }
+  absl::StatusOr<StoredClusters> Load() override { return StoredClusters(); }
   absl::StatusOr<uint64_t> ReserveEpoch(const std::string& /*cluster*/,
                                         uint64_t /*at_least*/) override {
     return absl::UnavailableError("no epoch");
   }
-  absl::Status Save(const std::string& /*cluster*/, const StoredOverrides& /*overrides*/) override {
-    return Written();
-  }
-  absl::Status SaveTerms(const std::string& /*cluster*/, int /*policy*/,
-                         const std::vector<std::string>& /*members*/) override {
-    return Written();
+  absl::Status Save(const StoredClusters& /*clusters*/,
+                    const std::vector<std::string>& /*erased*/) override {
+    return script_->refuses ? absl::UnavailableError("the disk is full") : absl::OkStatus();
   }
   absl::StatusOr<uint64_t> Append(const StoredEvent& /*event*/) override { return 1; }
   absl::StatusOr<std::vector<StoredEvent>> Events(const std::string& /*cluster*/,
@@ -80,9 +72,6 @@ class FakeStore : public Store {
   }
 
  private:
-  absl::Status Written() const {
-    return script_->refuses ? absl::UnavailableError("the disk is full") : absl::OkStatus();
-  }
   const std::string id_ = "c0ffee";
   Script* const script_;
 };
