@@ -174,8 +174,10 @@ void World::CheckRecovery() {
     }
     return;
   }
-  // One move may be a failback, and one the end of what was under way.
-  if (moves_since_ > 2) Fail("flaps", absl::StrCat(moves_since_, " moves without a fault"));
+  // One may be the end of what was under way, then a failback to each node that is preferred to the
+  // one before.
+  if (moves_since_ > plan_.nodes)
+    Fail("flaps", absl::StrCat(moves_since_, " moves without a fault"));
   if (serving >= 0) {
     unserved_since_ = kNever;
   } else if (unserved_since_ == kNever) {
