@@ -16,6 +16,8 @@ namespace hb::controller {
 namespace {
 
 constexpr Duration kStoreRetry = absl::Seconds(1);
+// Of a node that is in no cluster any more, and so is told of no heartbeat.
+constexpr Duration kRemovedSilence = absl::Minutes(1);
 
 LogLevel LevelOf(int severity) {
   return severity == 0 ? LogLevel::kInfo : severity == 1 ? LogLevel::kWarning : LogLevel::kError;
@@ -96,8 +98,8 @@ absl::Status Controller::Configure(const v1::ControllerConfig& config) {
   const absl::StatusOr<std::vector<Beginning>> beginnings = Begin(models, *known);
   if (!beginnings.ok()) return beginnings.status();
 
-  std::vector<std::shared_ptr<Cluster>> kept;
-  std::vector<std::shared_ptr<Cluster>> fresh;
+  std::vector<std::shared_ptr<Cluster>> now;    // in the file's order
+  std::vector<std::shared_ptr<Cluster>> fresh;  // of them
   StoredClusters records;
   std::vector<std::string> erased;
   std::map<std::string, std::string> removed;
@@ -105,13 +107,6 @@ absl::Status Controller::Configure(const v1::ControllerConfig& config) {
   for (size_t i = 0; i < models.size(); ++i) {
     const v1::ClusterConfig& cluster = config.clusters(static_cast<int>(i));
     removed.erase(cluster.name());
-    const auto old = std::find_if(clusters_.begin(), clusters_.end(), [&](const auto& running) {
-      return google::protobuf::util::MessageDifferencer::Equals(running->config(), cluster);
-    });
-    if (old != clusters_.end()) {
-      kept.push_back(*old);
-      continue;
-    }
     const Beginning& beginning = (*beginnings)[i];
     StoredCluster& record = records[cluster.name()] = ToStored(beginning.state);
     record.epoch = beginning.state.epoch;
@@ -121,9 +116,17 @@ absl::Status Controller::Configure(const v1::ControllerConfig& config) {
       record.longest_ttl = std::max(record.longest_ttl, longest);
       removed[beginning.renamed_from].clear();
     }
+    const auto old = std::find_if(clusters_.begin(), clusters_.end(), [&](const auto& running) {
+      return google::protobuf::util::MessageDifferencer::Equals(running->config(), cluster);
+    });
+    if (old != clusters_.end()) {
+      now.push_back(*old);
+      continue;
+    }
     fresh.push_back(
         std::make_shared<Cluster>(loop_, icmp_.get(), http_.get(), cluster, beginning.state,
                                   WaitNow() + WithClockMargin(beginning.longest_ttl), this));
+    now.push_back(fresh.back());
   }
   for (const auto& [name, holder] : removed) {
     if (holder.empty()) erased.push_back(name);
@@ -133,14 +136,13 @@ absl::Status Controller::Configure(const v1::ControllerConfig& config) {
   if (absl::Status status = store_->Save(records, erased); !status.ok()) return status;
   removed_ = std::move(removed);
 
-  const bool changed = !fresh.empty() || kept.size() != clusters_.size();
-  clusters_ = kept;
-  clusters_.insert(clusters_.end(), fresh.begin(), fresh.end());
+  const bool changed = !fresh.empty() || now.size() != clusters_.size();
+  clusters_ = now;
   if (!changed) return absl::OkStatus();
   for (auto it = commands_.begin(); it != commands_.end();) {
-    const bool stays = std::any_of(kept.begin(), kept.end(), [&](const auto& cluster) {
-      return cluster->name() == it->second.cluster;
-    });
+    const auto asked = [&](const auto& cluster) { return cluster->name() == it->second.cluster; };
+    const bool stays = std::any_of(now.begin(), now.end(), asked) &&
+                       std::none_of(fresh.begin(), fresh.end(), asked);
     if (!stays)
       it->second.listener({it->first, "the cluster's configuration changed", true, false});
     it = stays ? std::next(it) : commands_.erase(it);
@@ -151,18 +153,29 @@ absl::Status Controller::Configure(const v1::ControllerConfig& config) {
 }
 
 void Controller::SyncNodes(const v1::ControllerConfig& config) {
-  std::map<std::string, std::pair<const v1::NodeConfig*, Duration>> wanted;
+  struct Wanted {
+    std::string executor;
+    std::string address;
+    Duration silence;
+  };
+  std::map<std::string, Wanted> wanted;
   for (const v1::ClusterConfig& cluster : config.clusters()) {
     const Duration silence = std::max(absl::Seconds(1), FromProtoDuration(cluster.heartbeat()) * 5);
     for (const v1::NodeConfig& node : cluster.nodes()) {
-      auto [it, inserted] = wanted.try_emplace(node.name(), &node, silence);
-      if (!inserted) it->second.second = std::min(it->second.second, silence);
+      Wanted& entry =
+          wanted.try_emplace(node.name(), node.executor(), node.address(), silence).first->second;
+      entry.silence = std::min(entry.silence, silence);
     }
+  }
+  // Who held last for a cluster that is removed has to hear of it, though it may be in no other.
+  for (const auto& [cluster, holder] : removed_) {
+    const size_t at = holder.find('@');
+    if (at == std::string::npos) continue;
+    wanted.try_emplace(holder.substr(0, at), holder.substr(at + 1), "", kRemovedSilence);
   }
   for (auto it = nodes_.begin(); it != nodes_.end();) {
     const auto found = wanted.find(it->first);
-    const bool same =
-        found != wanted.end() && found->second.first->executor() == it->second->executor;
+    const bool same = found != wanted.end() && found->second.executor == it->second->executor;
     it = same ? std::next(it) : nodes_.erase(it);
   }
   for (const auto& [name, entry] : wanted) {
@@ -174,10 +187,10 @@ void Controller::SyncNodes(const v1::ControllerConfig& config) {
     } else {
       node = std::make_unique<Node>();
       node->name = name;
-      node->executor = entry.first->executor();
-      node->address = IpAddress::Parse(entry.first->address()).value_or(IpAddress());
+      node->executor = entry.executor;
     }
-    Dial(*node, entry.second);
+    node->address = IpAddress::Parse(entry.address).value_or(IpAddress());
+    Dial(*node, entry.silence);
   }
 }
 
@@ -237,14 +250,14 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
   const bool first = !node.reported;
   node.reported = true;
   node.newest = {node.incarnation, report.number()};
-  ClusterReports parts;
+  std::map<std::string, const v1::ClusterReport*> parts;
   for (const v1::ClusterReport& part : report.clusters()) {
     parts[part.cluster()] = &part;
     if (node.specs.count(part.cluster()) == 0 && part.spec_revision() != 0) {
       node.forget.insert(part.cluster());
     }
   }
-  NoticeForgotten(node, first, report, parts);
+  NoticeForgotten(node, report);
   handling_report_ = true;  // one answer for all clusters, below
   for (const Membership& m : MembershipsOf(node.name)) {
     ReportSeen seen{m.index, node.newest, std::nullopt, report.answered(),
@@ -252,8 +265,9 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
     const auto part = parts.find(m.cluster->name());
     if (part != parts.end()) {
       seen.report = ReadReport(*part->second, node.specs[m.cluster->name()].revision());
-    } else if (first) {
-      seen.report = NodeReport{};  // it knows nothing of this cluster
+    } else if (first && node.forget.empty()) {
+      // It knows nothing of this cluster, nor of one that it may hold the VIPs for.
+      seen.report = NodeReport{};
     }
     m.cluster->Step(seen);
   }
@@ -265,24 +279,23 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
   Flush(node, true);
 }
 
-void Controller::NoticeForgotten(Node& node, bool first, const v1::Report& report,
-                                 const ClusterReports& parts) {
-  const std::string id = absl::StrCat(node.name, "@", node.executor);
+void Controller::NoticeForgotten(Node& node, const v1::Report& report) {
+  // Under whatever name it held: it knows no cluster that is not its own any more.
+  const bool all_forgotten =
+      node.forget.empty() &&
+      std::all_of(node.told_to_forget.begin(), node.told_to_forget.end(),
+                  [&](const auto& told) { return report.answered() >= told.second; });
+  if (!all_forgotten) return;
+  const std::string id = NodeId(node.name, node.executor);
   std::erase_if(removed_, [&](const auto& entry) {
     const auto& [name, holder] = entry;
     if (holder != id && holder != node.name) return false;
-    const auto told = node.told_to_forget.find(name);
-    const bool heard = told != node.told_to_forget.end() && report.answered() >= told->second;
-    // The first of a stream says everything.
-    const auto part = parts.find(name);
-    const bool unknown = first && (part == parts.end() || part->second->spec_revision() == 0);
-    if (!heard && !unknown) return false;
-    const bool accepted = worker_.Run([this, name = name] {
+    // Where the worker takes no job it is noticed again.
+    return worker_.Run([this, name = name] {
       if (absl::Status status = store_->Save({}, {name}); !status.ok()) {
         LogError("store", {{"error", std::string(status.message())}});
       }
     });
-    return accepted;  // or it is noticed again
   });
 }
 
@@ -331,7 +344,9 @@ void Controller::Flush(Node& node, bool answer) {
         node.introduce = true;  // with the next answer, then
       }
     }
-    *orders.mutable_heartbeat() = ToProtoDuration(heartbeat);
+    if (heartbeat != absl::InfiniteDuration()) {
+      *orders.mutable_heartbeat() = ToProtoDuration(heartbeat);
+    }
   }
   for (const std::string& name : std::exchange(node.forget, {})) {
     orders.add_forget(name);

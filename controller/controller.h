@@ -100,9 +100,7 @@ class Controller : public Cluster::Owner {
   // Of the store and of what runs.
   absl::StatusOr<KnownClusters> Known();
   // A removed cluster whose last holder has forgotten it is over.
-  using ClusterReports = std::map<std::string, const v1::ClusterReport*>;
-  void NoticeForgotten(Node& node, bool first, const v1::Report& report,
-                       const ClusterReports& parts);
+  void NoticeForgotten(Node& node, const v1::Report& report);
   void SyncNodes(const v1::ControllerConfig& config);
   void Dial(Node& node, Duration silence);
   void TryReserve(const std::weak_ptr<Cluster>& asker, const std::string& name, uint64_t at_least);

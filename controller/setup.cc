@@ -84,12 +84,15 @@ void FillFirewall(const v1::ClusterConfig& config, NodeIndex node,
 
 }  // namespace
 
+std::string NodeId(const std::string& name, const std::string& executor) {
+  return absl::StrCat(name, "@", executor);
+}
+
 ClusterModel MakeModel(const v1::ClusterConfig& config) {
   ClusterModel model;
   model.name = config.name();
   for (const v1::NodeConfig& node : config.nodes()) {
-    model.nodes.push_back(
-        {node.name(), node.priority(), absl::StrCat(node.name(), "@", node.executor())});
+    model.nodes.push_back({node.name(), node.priority(), NodeId(node.name(), node.executor())});
   }
   for (const v1::VipConfig& vip : config.vips()) {
     const absl::StatusOr<IpPrefix> prefix = IpPrefix::Parse(vip.address());

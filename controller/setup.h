@@ -17,6 +17,9 @@
 
 namespace hb::controller {
 
+// NodeModel::id.
+std::string NodeId(const std::string& name, const std::string& executor);
+
 ClusterModel MakeModel(const v1::ClusterConfig& config);
 
 // What the executor of node `node` has to know of the cluster. `controller` is the controller's own

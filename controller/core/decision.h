@@ -228,7 +228,7 @@ class Decision {
   bool PromisedLately(NodeIndex i);
   // A node whose promise keeps a holder that is not known here.
   std::optional<NodeIndex> KeptByPromises();
-  bool OnlySilentOnesLeft(NodeIndex to) const;
+  bool OnlySilentOnesLeft(NodeIndex to, std::optional<NodeIndex> but = std::nullopt) const;
   void HandOver(NodeIndex a);
   void ForceSwitchover(const Command& command);
   void CountMove();

@@ -37,7 +37,8 @@ void Decision::Consider() {
   } else if (const std::optional<NodeIndex> held = KeptByPromises(); held && HolderIsMember()) {
     stuck_ = absl::StrCat("A node that is out of reach here goes on by ", Name(*held),
                           "'s promise to stay away");
-  } else if (!HolderIsMember() && Policy() != OnExpiry::kRelease) {
+  } else if (!HolderIsMember() &&
+             (Policy() != OnExpiry::kRelease || !Best(Fitness::kSuspect, std::nullopt))) {
     // It goes on by itself for as long as its on_expiry has it, and can't be asked any more.
     stuck_ =
         absl::StrCat("The last holder, ", stored_.holder,
@@ -285,7 +286,9 @@ void Decision::AdvanceReleasing() {
                from.verdict == Verdict::kUnable) {
       // Nothing is taken from a holder that serves before the next can be made active.
       const bool serves = from.verdict != Verdict::kServiceDown;
-      if (serves && !(move.epoch && OthersClear(move.to, move.from))) {
+      const bool clear = OthersClear(move.to, move.from) ||
+                         (move.forced && OnlySilentOnesLeft(move.to, move.from));
+      if (serves && !(move.epoch && clear)) {
         if (now_ < move.give_up_at) return WakeAt(move.give_up_at);
         return AbandonMove(move.epoch ? "another node may still hold a lease"
                                       : "the new epoch could not be stored");
@@ -307,9 +310,9 @@ void Decision::AdvanceReleasing() {
   }
 }
 
-bool Decision::OnlySilentOnesLeft(NodeIndex to) const {
+bool Decision::OnlySilentOnesLeft(NodeIndex to, std::optional<NodeIndex> but) const {
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
-    if (i != to && !Silent(i) && nodes_[i].report->holding) return false;
+    if (i != to && i != but && !Silent(i) && nodes_[i].report->holding) return false;
   }
   return true;
 }

@@ -34,7 +34,9 @@ void Decision::ConfirmTerms() {
     if (!HolderIsMember()) return;
     for (NodeIndex i = 0; i < nodes_.size(); ++i) {
       const bool outstanding = now_ < book_.End(i) && !book_.ReleaseProven(i, nodes_[i].report);
-      if (Silent(i) || nodes_[i].report->holding || outstanding) return;
+      if (Silent(i) || !nodes_[i].report->knows_spec || nodes_[i].report->holding || outstanding) {
+        return;
+      }
     }
   }
   terms_confirmed_ = true;

@@ -60,10 +60,15 @@ void Widen(const ClusterModel& model, Persistent* state) {
   static constexpr char kNobody[] = "-";
   const Persistent before = *state;
   SetTerms(model, state);
-  for (const std::string& vip : before.terms_vips) {
-    if (!Contains(state->terms_vips, vip)) state->terms_vips.push_back(vip);
+  if (!before.holder.empty()) {
+    for (const std::string& vip : before.terms_vips) {
+      if (!Contains(state->terms_vips, vip)) state->terms_vips.push_back(vip);
+    }
   }
   if (before.terms_members.empty()) return;
+  for (const NodeModel& node : model.nodes) {
+    if (state->holder == node.name) state->holder = node.id;
+  }
   // The enumerators stand in the order of looseness.
   state->terms_policy = std::max(before.terms_policy, model.on_expiry);
   state->terms_members.clear();
@@ -92,13 +97,15 @@ absl::StatusOr<std::vector<Beginning>> Begin(const std::vector<ClusterModel>& wa
       const std::string vip = name == model.name ? std::string() : SharedVip(model, theirs.state);
       if (vip.empty()) continue;
       if (goes_on(name) || own != known.end()) {
+        const std::string first = goes_on(name) ? "take it out there and reload, and add it here"
+                                                : "that cluster is removed; add it here";
+        const std::string again = goes_on(name) ? "" : "make that a cluster again, ";
         return absl::FailedPreconditionError(
             absl::StrCat("cluster ", model.name, ": ", theirs.state.holder, " may still hold ", vip,
-                         " for cluster ", name,
-                         "; take it out there and reload, and add it here when that node has been "
-                         "reached (if it "
-                         "is off for good: hbctl switchover ",
-                         name, " --to NODE --force first)"));
+                         " for cluster ", name, "; ", first,
+                         " when that node has been reached (if it is off for "
+                         "good: ",
+                         again, "hbctl switchover ", name, " --to NODE --force first)"));
       }
       own = other;
     }
@@ -114,6 +121,12 @@ absl::StatusOr<std::vector<Beginning>> Begin(const std::vector<ClusterModel>& wa
       if (!has_own) beginning.renamed_from = name;
     }
     Widen(model, &beginning.state);
+    // What another of them is given from here on, is waited for there.
+    std::erase_if(beginning.state.terms_vips, [&](const std::string& vip) {
+      return std::any_of(wanted.begin(), wanted.end(), [&](const ClusterModel& other) {
+        return other.name != model.name && Contains(other.vips, vip);
+      });
+    });
     beginnings.push_back(std::move(beginning));
   }
   return beginnings;

@@ -113,6 +113,8 @@ void Node::AdoptSpec(const Spec& spec, MonoTime now, Acts& acts) {
     if (std::find(spec.vips.begin(), spec.vips.end(), vip) != spec.vips.end()) continue;
     acts.push_back(SetGate{spec.cluster, vip.address.address, {}});
     acts.push_back(RemoveVip{spec.cluster, vip, "no longer in the cluster's spec"});
+    // Who was promised it, maybe for the cluster's former name, is still kept.
+    cluster.promised_until = std::max(cluster.promised_until, BondEnd({vip}));
   }
   if (cluster.spec.service != spec.service) RethinkSharedServices(now);
   const std::vector<Vip> added = NewVips(cluster.spec, spec);

@@ -128,10 +128,12 @@ MonoTime Node::BondEnd(const std::vector<Vip>& vips) const {
 
 void Node::CheckBond(const std::string& name, Cluster& cluster, MonoTime now, Acts& acts) {
   const MonoTime end = BondEnd(cluster.spec.vips);
-  const bool bound = cluster.spec.revision != 0 && wait_now_ < end;
   const bool promised = wait_now_ < cluster.promised_until;
+  // Also by what was promised for an address that is the cluster's no more: the holder may still
+  // have it.
+  const bool bound = cluster.spec.revision != 0 && (wait_now_ < end || promised);
   MonoTime next = MonoTime::Infinite();
-  if (bound) next = std::min(next, end);
+  if (wait_now_ < end) next = std::min(next, end);
   if (promised) next = std::min(next, cluster.promised_until);
   cluster.next_bond =
       next == MonoTime::Infinite() ? MonoTime::Infinite() : now + (next - wait_now_);
@@ -151,6 +153,10 @@ std::string Node::WhyNoPromise(const Cluster& cluster, const PromiseRequest& req
   if (request.epoch < highest) {
     return absl::StrCat("epoch ", request.epoch, " is stale: epoch ", highest,
                         " has been seen here");
+  }
+  // Its controller counts on that: whoever holds by the cluster's spec ends with its lease.
+  if (!cluster.asked.spec && !cluster.asked.controller.empty()) {
+    return "this node was told to forget the cluster";
   }
   for (const std::optional<Order>* order : {&cluster.standing, &cluster.parked}) {
     if (*order && (*order)->active) return "this node is ordered to be active";

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "common/boot_clock.h"
+#include "tests/lab/node_files.h"
 
 namespace hb::lab {
 namespace {
@@ -191,6 +192,17 @@ absl::Status SafetyTest::EditConfig(const std::string& from, const std::string& 
   std::string edited = *text;
   edited.replace(at, from.size(), to);
   return hb_->controller_host().WriteFile(kConfig, edited);
+}
+
+absl::Status SafetyTest::StartThirdNode() {
+  Host& host = *lab_->host("watch");
+  const absl::StatusOr<std::string> like = lab_->slave().ReadFile("/etc/hb/executor.yaml");
+  if (!like.ok()) return like.status();
+  const std::string config =
+      absl::StrReplaceAll(*like, {{"node: slave", "node: watch"}, {"192.168.0.2", "192.168.0.3"}});
+  if (absl::Status s = host.WriteFile("/etc/hb/executor.yaml", config); !s.ok()) return s;
+  if (absl::Status s = WriteNodeFiles(host); !s.ok()) return s;
+  return hb_->StartExecutor("watch");
 }
 
 absl::Status SafetyTest::ChangeConfig(const Changes& changes) const {

@@ -86,6 +86,8 @@ class SafetyTest : public ::testing::TestWithParam<Place> {
   absl::Status RestartController();
   // SIGTERM; returns once it has ended, with status 0.
   absl::Status TermExecutor(std::string_view node) const;
+  // A third node on the third host, ready to serve: its executor runs.
+  absl::Status StartThirdNode();
   // The first `from` in the controller's config, which must be there, becomes `to`.
   absl::Status EditConfig(const std::string& from, const std::string& to) const;
   // Several of them, one after the other, then Reload.

@@ -15,16 +15,20 @@ constexpr char kMailVip[] = "      - {address: 192.168.0.112/24, interface: eth0
 constexpr char kWebVip[] = "      - {address: 192.168.0.111/24, interface: eth0}\n";
 constexpr char kNoOnesVip[] = "      - {address: 192.168.0.113/24, interface: eth0}\n";
 
+constexpr char kSameNodes[] =
+    "      - {name: master, address: 192.168.0.1, executor: 192.168.0.1:7401, priority: 100}\n"
+    "      - {name: slave, address: 192.168.0.2, executor: 192.168.0.2:7401, priority: 50}\n";
+constexpr char kWatchAndSlave[] =
+    "      - {name: watch, address: 192.168.0.3, executor: 192.168.0.3:7401, priority: 100}\n"
+    "      - {name: slave, address: 192.168.0.2, executor: 192.168.0.2:7401, priority: 50}\n";
+
 class SafetyNamesTest : public SafetyTest {
  protected:
   // Another cluster, mail, of the same nodes and service; the first of the two.
-  std::string Mail() const {
+  std::string Mail(const std::string& nodes = kSameNodes) const {
     const int64_t ttl_ms = absl::ToInt64Milliseconds(ttl());
     return absl::StrCat(
-        "  - name: mail\n    vips:\n", kMailVip,
-        "    nodes:\n"
-        "      - {name: master, address: 192.168.0.1, executor: 192.168.0.1:7401, priority: 100}\n"
-        "      - {name: slave, address: 192.168.0.2, executor: 192.168.0.2:7401, priority: 50}\n"
+        "  - name: mail\n    vips:\n", kMailVip, "    nodes:\n", nodes,
         "    service: {name: website, label: apache service}\n"
         "    heartbeat: ",
         ttl_ms / 5, "ms\n    lease: {ttl: ", ttl_ms, "ms, on_expiry: ", policy(), "}\n",
@@ -99,6 +103,20 @@ TEST_P(SafetyNamesTest, ARemovedClustersVipIsFreeWhenItsHolderHasForgottenIt) {
   ASSERT_OK(AwaitStatus(kAllHealthy));
   Pause(ttl());
   ExpectTaken(put_in);
+  ASSERT_OK(AwaitStatus(".clusters[0].serving and (.clusters[0].vips | length == 2)"));
+}
+
+// Its holder is in no other cluster, and hears of it all the same.
+TEST_P(SafetyNamesTest, ARemovedClustersHolderIsToldThoughItIsInNoOther) {
+  ASSERT_OK(Up({.watch_host = true}));
+  ASSERT_OK(StartThirdNode());
+  const std::string mail = Mail(kWatchAndSlave);
+  ExpectTaken({{kClusters, absl::StrCat(kClusters, mail)}});
+  ASSERT_OK(AwaitStatus(R"(.clusters[0].active == "watch" and .clusters[0].serving)"));
+  ExpectTaken({{absl::StrCat(kClusters, mail), kClusters}});
+  ASSERT_OK(AwaitText("no longer a member of the cluster"));
+  Pause(ttl());
+  ExpectTaken({{kWebVip, absl::StrCat(kWebVip, kMailVip)}});
   ASSERT_OK(AwaitStatus(".clusters[0].serving and (.clusters[0].vips | length == 2)"));
 }
 

@@ -10,7 +10,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "tests/lab/node_files.h"
 #include "tests/lab/safety_fixture.h"
 
 namespace hb::lab {
@@ -30,17 +29,6 @@ class SafetyReloadTest : public SafetyTest {
     if (old == "witness")
       changes.emplace_back("    witness: {address: gateway, interval: 200ms}\n", "");
     return ChangeConfig(changes);
-  }
-  // A third node on the third host, ready to serve: its executor runs.
-  absl::Status StartThirdNode() {
-    Host& host = *lab_->host("watch");
-    const absl::StatusOr<std::string> like = lab_->slave().ReadFile("/etc/hb/executor.yaml");
-    if (!like.ok()) return like.status();
-    const std::string config = absl::StrReplaceAll(
-        *like, {{"node: slave", "node: watch"}, {"192.168.0.2", "192.168.0.3"}});
-    if (absl::Status s = host.WriteFile("/etc/hb/executor.yaml", config); !s.ok()) return s;
-    if (absl::Status s = WriteNodeFiles(host); !s.ok()) return s;
-    return hb_->StartExecutor("watch");
   }
   // Cuts the holder off, changes the config at once, and heals when another has served for a while.
   // `last`: who serves in the end.

@@ -223,6 +223,16 @@ TEST(DecisionForceTest, WhoeverIsInReachAndGoesOnHoldingIsWaitedFor) {
       << "its lease has run out, and it says so";
 }
 
+TEST(DecisionForceTest, AThirdNodeThatIsSilentIsNotWaitedForEither) {
+  World world(MakeModel(3), {.epoch = 9, .holder = "master"}, absl::Seconds(60));
+  world.MakeHolder(kMaster, 9);
+  world.Connect(kMaster);
+  world.Connect(kSlave);
+  ASSERT_TRUE(world.RunUntilServes(kMaster, absl::Seconds(3)));
+  world.Ask(Command::Kind::kSwitchover, kSlave, true);
+  EXPECT_TRUE(world.RunUntilServes(kSlave, absl::Seconds(3)));
+}
+
 TEST(DecisionForceTest, ItOverridesThatNotAllFollow) {
   World world(MakeModel(), {}, absl::Seconds(60), false);
   world.Connect(kMaster);
@@ -357,6 +367,23 @@ TEST(DecisionTermsTest, AMoveThatGetsNoEpochIsGivenUp) {
   world.Run(absl::Seconds(20));
   EXPECT_EQ(world.Outcome(command), "refused the new epoch could not be stored");
   EXPECT_TRUE(world.Serves(kMaster));
+}
+
+TEST(DecisionTermsTest, WhereNobodyIsActiveEveryNodeHasToKnowThem) {
+  Persistent stored{.epoch = 9, .paused = true, .holder = "third"};
+  stored.terms_members = {"master", "slave", "third"};
+  stored.terms_policy = OnExpiry::kHold;
+  World world(MakeModel(3), stored, absl::Seconds(1));
+  world.nodes[kThird].obstacles = {"no interface"};
+  world.nodes[kThird].knows_spec = false;
+  world.ConnectAll();
+  world.Run(absl::Seconds(5));
+  ASSERT_FALSE(world.decision.active());
+  EXPECT_EQ(world.decision.persistent().terms_policy, OnExpiry::kHold);
+  world.nodes[kThird].knows_spec = true;
+  world.Tell(kThird);
+  world.Run(absl::Seconds(1));
+  EXPECT_EQ(world.decision.persistent().terms_policy, OnExpiry::kRelease);
 }
 
 TEST(DecisionTermsTest, AfterThatReleaseItMayTakeOver) {

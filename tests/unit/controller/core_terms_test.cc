@@ -74,6 +74,12 @@ TEST(TermsTest, TheVipsOfEveryConfigurationMayBeHeld) {
   Widen(model, &state);
   model.vips = {"192.168.0.113", "192.168.0.112"};
   Widen(model, &state);
+  EXPECT_EQ(state.terms_vips, model.vips) << "nobody has held any";
+  state.holder = "master";
+  model.vips = {"192.168.0.111", "192.168.0.112"};
+  Widen(model, &state);
+  model.vips = {"192.168.0.113", "192.168.0.112"};
+  Widen(model, &state);
   EXPECT_THAT(state.terms_vips, ElementsAre("192.168.0.113", "192.168.0.112", "192.168.0.111"));
   SetTerms(model, &state);
   EXPECT_EQ(state.terms_vips, model.vips);
@@ -83,12 +89,15 @@ TEST(TermsTest, TheSameNameElsewhereIsAnotherHost) {
   ClusterModel model = ModelOf({"master"});
   model.nodes.push_back({"slave", 50, "slave@192.168.0.2:7070"});
   Persistent state;
-  state.terms_members = {"master", "slave"};  // as earlier versions stored them
+  state.holder = "slave";  // as earlier versions stored them
+  state.terms_members = {"master", "slave"};
   Widen(model, &state);
   EXPECT_THAT(state.terms_members, ElementsAre("master", "slave@192.168.0.2:7070"));
+  EXPECT_EQ(state.holder, "slave@192.168.0.2:7070");
   model.nodes[1].id = "slave@192.168.0.9:7070";
   Widen(model, &state);
   EXPECT_THAT(state.terms_members, ElementsAre("master"));
+  EXPECT_EQ(state.holder, "slave@192.168.0.2:7070");
   EXPECT_FALSE(Names("slave@192.168.0.2:7070", model.nodes[1]));
 }
 
@@ -179,6 +188,8 @@ TEST_F(BeginTest, AVipIsNotMovedBeforeItsHolderHasConfirmed) {
   const ClusterModel more =
       Cluster("mail", {"192.168.0.113", "192.168.0.112"}, {"slave", "master"});
   ExpectRefused({less, more}, why);
+  // Nor does one get it that nothing is known of.
+  ExpectRefused({less, Cluster("news", {"192.168.0.112"})}, "cluster news: master may still hold");
   // First it is taken out, then it is put in.
   const auto first = Begin({less, mail}, known_);
   ASSERT_TRUE(first.ok()) << first.status();
@@ -198,6 +209,8 @@ TEST_F(BeginTest, NorIsTheVipOfAClusterThatIsRemoved) {
     known_["web"] = running ? Running(web) : Stored(web);
     ExpectRefused({both}, "cluster mail: slave may still hold 192.168.0.111 for cluster web");
   }
+  known_["mail"].state.holder.clear();
+  ExpectRefused({both}, "cluster mail: slave may still hold 192.168.0.111 for cluster web");
   known_["web"].state.holder.clear();
   EXPECT_TRUE(Begin({both}, known_).ok()) << "nobody ever held it";
 }
@@ -216,8 +229,14 @@ TEST_F(BeginTest, OneClusterIsMadeTwo) {
   for (const Beginning& beginning : *beginnings) {
     EXPECT_EQ(beginning.renamed_from, "web");
     EXPECT_EQ(beginning.state.holder, "master");
-    EXPECT_EQ(beginning.state.terms_vips.size(), 2U) << "it may hold both until it has confirmed";
+    // Each waits for the holder of its own.
+    EXPECT_EQ(beginning.state.terms_vips.size(), 1U);
   }
+  // A restart before either is confirmed.
+  known_ = {{"a", {beginnings->at(0).state, absl::Seconds(2)}},
+            {"b", {beginnings->at(1).state, absl::Seconds(2)}}};
+  EXPECT_TRUE(
+      Begin({Cluster("a", {"192.168.0.111"}), Cluster("b", {"192.168.0.112"})}, known_).ok());
 }
 
 TEST_F(BeginTest, ARunningHolderIsNotTakenOutUnderAnyName) {
@@ -232,7 +251,10 @@ TEST_F(BeginTest, ARunningHolderIsNotTakenOutUnderAnyName) {
     ExpectRefused({elsewhere}, "master@192.168.0.1:7070 held last and can't be taken out");
     known_["web"] = Running(web);
   }
-  // Who starts with such a config waits for it instead.
+  // It is waited for where the running configuration does not have it already, and by who starts
+  // with such a config.
+  known_["web"].state.holder = "gone";
+  EXPECT_TRUE(Begin({Cluster("web", {"192.168.0.111"}, {"slave", "third"})}, known_).ok());
   known_["web"] = Stored(web);
   EXPECT_TRUE(Begin({Cluster("web", {"192.168.0.111"}, {"slave", "third"})}, known_).ok());
 }

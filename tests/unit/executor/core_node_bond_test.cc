@@ -261,7 +261,25 @@ TEST(NodeBondTest, AForgottenClustersOldPromiseIsStillBeingForgotten) {
   message.answers = w.Newest();
   message.forget = {kWeb};
   w.SendMessage(message);
+  w.Send({}, {MakeSpec()});
   EXPECT_FALSE(w.promise_answers.contains(w.AskedToPromise(7))) << "the disk is about to forget it";
+}
+
+// Whoever holds by its spec ends with its lease: its controller counts on that (L3).
+TEST(NodeBondTest, AForgottenClusterIsPromisedNothingMore) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  Orders message;
+  message.answers = w.Newest();
+  message.forget = {kWeb};
+  w.SendMessage(message);
+  EXPECT_FALSE(w.promise_answers.at(w.AskedToPromise(7)).given);
+  w.Send({}, {MakeSpec()});
+  EXPECT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+  // Who was never told of it knows no better.
+  World fresh;
+  EXPECT_TRUE(fresh.promise_answers.at(fresh.AskedToPromise(7)).given);
 }
 
 TEST(NodeBondTest, ABondThatHasEndedBindsNoRestartAndTheNextPromiseWaitsForTheDiskAgain) {
@@ -326,6 +344,33 @@ TEST(NodeBondTest, ABoundHolderKeepsTheAddressesThatItHas) {
   changed.firewall.emplace();
   w.Send({}, {changed});
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
+// The holder may have the address still that is the cluster's no more.
+TEST(NodeBondTest, ABondOutlivesTheClustersAddress) {
+  for (const bool renamed : {false, true}) {
+    World w;
+    w.Connect();
+    w.Send({Standby(7)}, {MakeSpec()});
+    ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+    const std::string name = renamed ? "renamed" : kWeb;
+    if (renamed) {
+      Orders message;
+      message.answers = w.Newest();
+      message.forget = {kWeb};
+      message.specs = {MakeSpec(name)};
+      w.SendMessage(message);
+    }
+    Spec other = MakeSpec(name, 12);
+    other.vips = {MakeVip("192.168.0.112/24")};
+    Order order = Active(8, name);
+    order.spec_revision = 12;
+    w.Send({order}, {other});
+    w.RunRenewed(1050 * kMs);
+    EXPECT_FALSE(w.node.Holds(name, w.now)) << name;
+    w.RunRenewed(100 * kMs);
+    EXPECT_TRUE(w.node.Holds(name, w.now)) << name;
+  }
 }
 
 TEST(NodeBondTest, ABondOutlivesTheClustersName) {
