@@ -163,7 +163,8 @@ void Controller::SyncNodes(const v1::ControllerConfig& config) {
     const Duration silence = std::max(absl::Seconds(1), FromProtoDuration(cluster.heartbeat()) * 5);
     for (const v1::NodeConfig& node : cluster.nodes()) {
       Wanted& entry =
-          wanted.try_emplace(node.name(), node.executor(), node.address(), silence).first->second;
+          wanted.try_emplace(node.name(), Wanted{node.executor(), node.address(), silence})
+              .first->second;
       entry.silence = std::min(entry.silence, silence);
     }
   }
@@ -171,7 +172,7 @@ void Controller::SyncNodes(const v1::ControllerConfig& config) {
   for (const auto& [cluster, holder] : removed_) {
     const size_t at = holder.find('@');
     if (at == std::string::npos) continue;
-    wanted.try_emplace(holder.substr(0, at), holder.substr(at + 1), "", kRemovedSilence);
+    wanted.try_emplace(holder.substr(0, at), Wanted{holder.substr(at + 1), "", kRemovedSilence});
   }
   for (auto it = nodes_.begin(); it != nodes_.end();) {
     const auto found = wanted.find(it->first);
