@@ -234,6 +234,7 @@ void Controller::OnOpened(Node& node, const v1::ExecutorHello& hello) {
   node.reported = false;
   node.pending.clear();
   node.introduce = true;
+  node.strange.clear();
   node.told_to_forget.clear();
   MakeSpecs(node);
   for (const Membership& m : MembershipsOf(node.name)) m.cluster->Step(StreamOpened{m.index});
@@ -254,8 +255,19 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
   std::map<std::string, const v1::ClusterReport*> parts;
   for (const v1::ClusterReport& part : report.clusters()) {
     parts[part.cluster()] = &part;
-    if (node.specs.count(part.cluster()) == 0 && part.spec_revision() != 0) {
-      node.forget.insert(part.cluster());
+    const bool known = node.specs.count(part.cluster()) != 0;
+    // Who is called for a removed cluster alone may be another controller's by now (L11).
+    const bool ours = part.follows() || !node.specs.empty();
+    if (!known && ours && part.spec_revision() != 0) node.strange.insert(part.cluster());
+  }
+  for (auto it = node.strange.begin(); it != node.strange.end();) {
+    // Until the holder knows that this node is no member any more, it counts on its promises (L6).
+    const Cluster* const cluster = Find(*it);
+    if (cluster == nullptr || cluster->decision().terms_confirmed()) {
+      node.forget.insert(*it);
+      it = node.strange.erase(it);
+    } else {
+      ++it;
     }
   }
   NoticeForgotten(node, report);
@@ -266,7 +278,7 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
     const auto part = parts.find(m.cluster->name());
     if (part != parts.end()) {
       seen.report = ReadReport(*part->second, node.specs[m.cluster->name()].revision());
-    } else if (first && node.forget.empty()) {
+    } else if (first && node.forget.empty() && node.strange.empty()) {
       // It knows nothing of this cluster, nor of one that it may hold the VIPs for.
       seen.report = NodeReport{};
     }
@@ -283,7 +295,7 @@ void Controller::OnReport(Node& node, const v1::Report& report) {
 void Controller::NoticeForgotten(Node& node, const v1::Report& report) {
   // Under whatever name it held: it knows no cluster that is not its own any more.
   const bool all_forgotten =
-      node.forget.empty() &&
+      node.forget.empty() && node.strange.empty() &&
       std::all_of(node.told_to_forget.begin(), node.told_to_forget.end(),
                   [&](const auto& told) { return report.answered() >= told.second; });
   if (!all_forgotten) return;
@@ -291,11 +303,13 @@ void Controller::NoticeForgotten(Node& node, const v1::Report& report) {
   std::erase_if(removed_, [&](const auto& entry) {
     const auto& [name, holder] = entry;
     if (holder != id && holder != node.name) return false;
-    // Where the worker takes no job it is noticed again.
-    return worker_.Run([this, name = name] {
-      if (absl::Status status = store_->Save({}, {name}); !status.ok()) {
-        LogError("store", {{"error", std::string(status.message())}});
-      }
+    const auto finish = [this, name = name, holder = holder](const absl::Status& status) {
+      if (status.ok() || Find(name) != nullptr) return;
+      LogError("store", {{"error", std::string(status.message())}});
+      removed_.emplace(name, holder);  // to be noticed again
+    };
+    return worker_.Run([this, name = name, finish, poster = poster_] {
+      poster->Post([finish, status = store_->Save({}, {name})] { finish(status); });
     });
   });
 }

@@ -81,7 +81,8 @@ class Controller : public Cluster::Owner {
     ReportId newest;
     std::map<std::string, v1::ClusterSpec> specs;  // by cluster, as sent
     std::map<std::string, controller::Order> pending;
-    std::set<std::string> forget;
+    std::set<std::string> strange;                   // clusters that it knows and is no member of
+    std::set<std::string> forget;                    // of those, what it is to be told to forget
     std::map<std::string, uint64_t> told_to_forget;  // by cluster, in answer to which report
     bool introduce = false;                          // specs and heartbeat are due
     std::string last_error;                          // said once

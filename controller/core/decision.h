@@ -75,6 +75,8 @@ class Decision {
   // False: no node may be given its spec now. It would forget which other controller it followed,
   // before it is on disk here that there was one (L11).
   bool MayIntroduce() const { return unfollowed_save_ <= saved_; }
+  // No holder works by an older configuration.
+  bool terms_confirmed() const { return terms_confirmed_; }
   // Whether it has to be told what the witness answers.
   bool NeedsWitness() const { return Policy() == OnExpiry::kWitness; }
   bool moving() const { return move_.has_value(); }

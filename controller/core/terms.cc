@@ -86,12 +86,11 @@ absl::StatusOr<std::vector<Beginning>> Begin(const std::vector<ClusterModel>& wa
   };
   std::vector<Beginning> beginnings;
   for (const ClusterModel& model : wanted) {
-    auto own = known.find(model.name);
-    // A record of nobody says nothing.
-    if (own != known.end() && own->second.nodes.empty() && own->second.state.holder.empty()) {
-      own = known.end();
-    }
-    const bool has_own = own != known.end();
+    const auto named = known.find(model.name);
+    // A record of a cluster that nobody ever held stands in no other's way.
+    const bool idle =
+        named != known.end() && named->second.nodes.empty() && named->second.state.holder.empty();
+    auto own = idle ? known.end() : named;
     for (auto other = known.begin(); other != known.end(); ++other) {
       const auto& [name, theirs] = *other;
       const std::string vip = name == model.name ? std::string() : SharedVip(model, theirs.state);
@@ -109,6 +108,7 @@ absl::StatusOr<std::vector<Beginning>> Begin(const std::vector<ClusterModel>& wa
       }
       own = other;
     }
+    if (own == known.end()) own = named;
     Beginning beginning;
     // Where there is no record, the longest lease that the schema allows may be out.
     beginning.longest_ttl = kMaxTtl;
@@ -118,7 +118,7 @@ absl::StatusOr<std::vector<Beginning>> Begin(const std::vector<ClusterModel>& wa
       beginning.state = found.state;
       // A record that is older than the config (a restored backup) says little.
       if (found.longest_ttl >= model.ttl) beginning.longest_ttl = found.longest_ttl;
-      if (!has_own) beginning.renamed_from = name;
+      if (own != named) beginning.renamed_from = name;
     }
     Widen(model, &beginning.state);
     // What another of them is given from here on, is waited for there.

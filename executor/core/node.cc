@@ -109,12 +109,19 @@ void Node::AdoptSpec(const Spec& spec, MonoTime now, Acts& acts) {
   changed_ = true;
   // A cluster that is new here: whatever answers a report of an earlier run is void.
   if (cluster.lease.void_before() == ReportId{}) cluster.lease.GiveUp({incarnation_, 1});
+  if (cluster.spec.revision == 0) {
+    // It may be one that was forgotten, by another name and with other addresses: whoever was
+    // promised then is still kept.
+    for (const auto& [name, other] : clusters_) {
+      if (other.forgotten()) {
+        cluster.promised_until = std::max(cluster.promised_until, other.promised_until);
+      }
+    }
+  }
   for (const Vip& vip : cluster.spec.vips) {
     if (std::find(spec.vips.begin(), spec.vips.end(), vip) != spec.vips.end()) continue;
     acts.push_back(SetGate{spec.cluster, vip.address.address, {}});
     acts.push_back(RemoveVip{spec.cluster, vip, "no longer in the cluster's spec"});
-    // Who was promised it, maybe for the cluster's former name, is still kept.
-    cluster.promised_until = std::max(cluster.promised_until, BondEnd({vip}));
   }
   if (cluster.spec.service != spec.service) RethinkSharedServices(now);
   const std::vector<Vip> added = NewVips(cluster.spec, spec);

@@ -267,6 +267,8 @@ class Node {
  private:
   struct Cluster {
     void SetSpec(const Spec& s);
+    // Known here once, and then to be forgotten.
+    bool forgotten() const { return !asked.spec && !asked.controller.empty(); }
 
     Spec spec;
     std::vector<std::string> vip_names;  // as reports have them

@@ -155,7 +155,7 @@ std::string Node::WhyNoPromise(const Cluster& cluster, const PromiseRequest& req
                         " has been seen here");
   }
   // Its controller counts on that: whoever holds by the cluster's spec ends with its lease.
-  if (!cluster.asked.spec && !cluster.asked.controller.empty()) {
+  if (cluster.forgotten()) {
     return "this node was told to forget the cluster";
   }
   for (const std::optional<Order>* order : {&cluster.standing, &cluster.parked}) {

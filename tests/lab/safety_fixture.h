@@ -50,7 +50,7 @@ std::string PlaceName(const ::testing::TestParamInfo<Place>& info);
 std::vector<Place> EveryPlace();
 std::vector<Place> StrictPlaces();
 std::vector<Place> ThirdHostPlaces();
-// What CI runs, unless a test says otherwise.
+// What CI runs, unless a test says otherwise; fewer under AddressSanitizer.
 std::vector<Place> PlacesInCi();
 // The second list where HB_LAB_MATRIX is set (matrix.sh), else the first.
 std::vector<Place> Places(std::vector<Place> in_ci, std::vector<Place> in_matrix);

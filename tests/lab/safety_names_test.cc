@@ -120,6 +120,31 @@ TEST_P(SafetyNamesTest, ARemovedClustersHolderIsToldThoughItIsInNoOther) {
   ASSERT_OK(AwaitStatus(".clusters[0].serving and (.clusters[0].vips | length == 2)"));
 }
 
+class SafetyNamesPromiseTest : public SafetyNamesTest {};
+
+// A node that is no member any more goes on promising the holder that has not heard of that.
+TEST_P(SafetyNamesPromiseTest, AHolderLivesOnByANodeThatWasTakenOut) {
+  ASSERT_OK(Up());
+  ASSERT_OK(StartThirdNode());
+  ExpectTaken({{kClusters, absl::StrCat(kClusters, Mail(kWatchAndSlave))}});
+  ASSERT_OK(AwaitStatus("[.clusters[].serving] | all"));
+  const MonoTime mark = meter_->Mark();
+  ASSERT_OK(lab_->Cut("master", "watch"));
+  Pause(2 * ttl());
+  ExpectTaken(
+      {{"name: slave, address: 192.168.0.2, executor: 192.168.0.2:7401, priority: 50}\n\n",
+        "name: watch, address: 192.168.0.3, executor: 192.168.0.3:7401, priority: 50}\n\n"}});
+  Pause(5 * ttl());
+  ExpectNothingLost(Measure(mark, "standby taken out, holder on promises"));
+  ASSERT_OK(lab_->HealAll());
+  ASSERT_OK(AwaitStatus(R"(.clusters[1].active == "master" and ([.clusters[].serving] | all))"));
+  ExpectNothingLost(Measure(mark, "standby taken out and healed"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Safety, SafetyNamesPromiseTest,
+                         ::testing::Values(Place{.third_host = true, .on_expiry = "release"}),
+                         PlaceName);
+
 // What an operator has said, and who held, is known under the new name, and under the old one
 // again.
 TEST_P(SafetyNamesTest, OverridesAndHolderOutliveAnotherName) {

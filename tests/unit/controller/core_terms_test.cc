@@ -171,6 +171,17 @@ TEST_F(BeginTest, AnotherNameTakesEverythingAlong) {
   }
 }
 
+TEST_F(BeginTest, WhatOperatorsSaidOutlivesARestartBeforeAnybodyHeld) {
+  known_["web"] = Stored(Cluster("web", {"192.168.0.111"}));
+  known_["web"].state.holder.clear();
+  known_["web"].state.paused = true;
+  const auto beginnings = Begin({Cluster("web", {"192.168.0.111"})}, known_);
+  ASSERT_TRUE(beginnings.ok()) << beginnings.status();
+  EXPECT_TRUE(beginnings->at(0).state.paused);
+  EXPECT_TRUE(beginnings->at(0).state.established);
+  EXPECT_EQ(beginnings->at(0).renamed_from, "");
+}
+
 // A record of former times does not hide who holds now.
 TEST_F(BeginTest, AnotherNameThatIsKnownAlreadyIsRefused) {
   known_["site"] = Running(Cluster("site", {"192.168.0.111"}));

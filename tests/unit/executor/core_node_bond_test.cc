@@ -373,6 +373,25 @@ TEST(NodeBondTest, ABondOutlivesTheClustersAddress) {
   }
 }
 
+// And by another name with no address in common.
+TEST(NodeBondTest, ABondOutlivesNameAndAddress) {
+  World w;
+  w.Connect();
+  w.Send({Standby(7)}, {MakeSpec()});
+  ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
+  Orders message;
+  message.answers = w.Newest();
+  message.forget = {kWeb};
+  message.specs = {MakeSpec("renamed")};
+  message.specs[0].vips = {MakeVip("192.168.0.112/24")};
+  message.orders = {Active(1, "renamed")};
+  w.SendMessage(message);
+  w.RunRenewed(1050 * kMs);
+  EXPECT_FALSE(w.node.Holds("renamed", w.now));
+  w.RunRenewed(100 * kMs);
+  EXPECT_TRUE(w.node.Holds("renamed", w.now));
+}
+
 TEST(NodeBondTest, ABondOutlivesTheClustersName) {
   World w;
   w.Connect();
