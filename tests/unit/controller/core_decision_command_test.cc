@@ -181,6 +181,17 @@ TEST(DecisionCommandTest, PauseStopsASwitchoverBeingPrepared) {
   EXPECT_TRUE(world.Serves(kMaster));
 }
 
+TEST(DecisionCommandTest, PauseAndResumeAreSavedAtOnce) {
+  World world;
+  world.Serve();
+  world.Ask(Kind::kPause);
+  ASSERT_EQ(world.saves.size(), 1U);
+  EXPECT_TRUE(world.saves.back().paused);
+  world.Ask(Kind::kResume);
+  ASSERT_EQ(world.saves.size(), 2U);
+  EXPECT_FALSE(world.saves.back().paused);
+}
+
 TEST(DecisionCommandTest, PauseSurvivesARestart) {
   World world(MakeModel(), {.epoch = 9, .paused = true});
   world.ConnectAll();

@@ -132,6 +132,28 @@ TEST(NodeBondTest, AShorterPromiseDoesNotShortenTheBond) {
   EXPECT_TRUE(w.node.Holds(kWeb, w.now));
 }
 
+// Nor where the addresses were promised for a cluster that is not known here.
+TEST(NodeBondTest, NorDoesOneForAnUnknownCluster) {
+  World w;
+  PromiseRequest request;
+  request.cluster = "api";
+  request.from = "slave";
+  request.epoch = 3;
+  request.vips = {MakeSpec().vips[0].address.address};
+  for (const int seconds : {10, 1}) {
+    ++request.id;
+    request.d = absl::Seconds(seconds);
+    w.Do(w.node.PromiseAsked(request, w.now));
+    ASSERT_TRUE(w.promise_answers.at(request.id).given);
+  }
+  w.Connect();
+  w.Send({Active(8)}, {MakeSpec()});
+  w.RunRenewed(10'900 * kMs);
+  EXPECT_FALSE(w.node.Holds(kWeb, w.now));
+  w.RunRenewed(200 * kMs);
+  EXPECT_TRUE(w.node.Holds(kWeb, w.now));
+}
+
 TEST(NodeBondTest, WhyAPromiseIsRefused) {
   struct Case {
     const char* name;
@@ -226,6 +248,25 @@ TEST(NodeBondTest, ARestartedNodeIsBoundByTheLongestPromiseOnItsDisk) {
     w.Renew();
     EXPECT_TRUE(w.node.Holds(kWeb, w.now));
   }
+}
+
+// Whatever was promised for a name that is forgotten binds the one that the node knows.
+TEST(NodeBondTest, ARestartedNodeIsBoundUnderTheNewNameToo) {
+  Record forgotten;
+  forgotten.epoch = 7;
+  forgotten.longest_promise = absl::Seconds(2);
+  forgotten.controller = kController;
+  Record renamed;
+  renamed.controller = kController;
+  renamed.spec = MakeSpec("renamed");
+  const std::map<std::string, Record> records = {{kWeb, forgotten}, {"renamed", renamed}};
+  World w(records, 2);
+  w.Connect();
+  w.Send({Active(8, "renamed")}, {MakeSpec("renamed")});
+  w.RunRenewed(2190 * kMs);
+  EXPECT_FALSE(w.node.Holds("renamed", w.now));
+  w.RunRenewed(120 * kMs);
+  EXPECT_TRUE(w.node.Holds("renamed", w.now));
 }
 
 TEST(NodeBondTest, APromiseStaysOnDiskWhileItRunsWhateverBecomesOfTheSpec) {
