@@ -128,10 +128,10 @@ absl::Status Controller::Configure(const v1::ControllerConfig& config) {
                                   WaitNow() + WithClockMargin(beginning.longest_ttl), this));
     now.push_back(fresh.back());
   }
-  for (const auto& [name, holder] : removed) {
-    if (holder.empty()) erased.push_back(name);
-  }
-  std::erase_if(removed, [](const auto& entry) { return entry.second.empty(); });
+  std::erase_if(removed, [&erased](const auto& entry) {
+    if (entry.second.empty()) erased.push_back(entry.first);
+    return entry.second.empty();
+  });
   // On disk before the first order by it (L5, L3, L7).
   if (absl::Status status = store_->Save(records, erased); !status.ok()) return status;
   removed_ = std::move(removed);
@@ -391,24 +391,19 @@ void Controller::Flush(Node& node, bool answer) {
 // --- Store ---
 
 void Controller::ReserveEpoch(Cluster& cluster, uint64_t at_least) {
-  TryReserve(cluster.weak_from_this(), cluster.name(), at_least);
-}
-
-void Controller::TryReserve(const std::weak_ptr<Cluster>& asker, const std::string& name,
-                            uint64_t at_least) {
+  const std::string& name = cluster.name();
   reserve_retries_.erase(name);
-  auto finish = [this, asker, name, at_least](const absl::StatusOr<uint64_t>& epoch) {
-    const std::shared_ptr<Cluster> cluster = asker.lock();
-    if (cluster == nullptr) return;
-    if (!epoch.ok()) {
-      // No activation without an epoch on disk: the safe side.
-      LogError("no epoch can be stored, so no node can be activated",
-               {{"cluster", name}, {"error", std::string(epoch.status().message())}});
-      reserve_retries_[name] =
-          loop_->After(kStoreRetry, [=, this] { TryReserve(asker, name, at_least); });
-      return;
-    }
-    cluster->Step(EpochStored{*epoch});
+  auto finish = [this, asker = cluster.weak_from_this(),
+                 at_least](const absl::StatusOr<uint64_t>& epoch) {
+    const std::shared_ptr<Cluster> alive = asker.lock();
+    if (alive == nullptr) return;
+    if (epoch.ok()) return alive->Step(EpochStored{*epoch});
+    // No activation without an epoch on disk: the safe side.
+    LogError("no epoch can be stored, so no node can be activated",
+             {{"cluster", alive->name()}, {"error", std::string(epoch.status().message())}});
+    reserve_retries_[alive->name()] = loop_->After(kStoreRetry, [this, asker, at_least] {
+      if (const std::shared_ptr<Cluster> latest = asker.lock()) ReserveEpoch(*latest, at_least);
+    });
   };
   const bool accepted = worker_.Run([this, name, at_least, poster = poster_, finish] {
     poster->Post([finish, epoch = store_->ReserveEpoch(name, at_least)] { finish(epoch); });
@@ -417,22 +412,19 @@ void Controller::TryReserve(const std::weak_ptr<Cluster>& asker, const std::stri
 }
 
 void Controller::SaveOverrides(Cluster& cluster, const Save& save) {
-  TrySave(cluster.weak_from_this(), cluster.name(), save);
-}
-
-void Controller::TrySave(const std::weak_ptr<Cluster>& asker, const std::string& name,
-                         const Save& save) {
+  const std::string& name = cluster.name();
   save_retries_.erase(name);
-  auto finish = [this, asker, name, number = save.number](const absl::Status& status) {
-    const std::shared_ptr<Cluster> cluster = asker.lock();
-    if (cluster == nullptr) return;
-    if (status.ok()) return cluster->Step(Saved{number});
+  auto finish = [this, asker = cluster.weak_from_this(),
+                 number = save.number](const absl::Status& status) {
+    const std::shared_ptr<Cluster> alive = asker.lock();
+    if (alive == nullptr) return;
+    if (status.ok()) return alive->Step(Saved{number});
     LogError("what a restart must know is not stored, and is tried again",
-             {{"cluster", name}, {"error", std::string(status.message())}});
-    // By then there may be more to save.
-    save_retries_[name] = loop_->After(kStoreRetry, [this, asker, name, number] {
+             {{"cluster", alive->name()}, {"error", std::string(status.message())}});
+    save_retries_[alive->name()] = loop_->After(kStoreRetry, [this, asker, number] {
       const std::shared_ptr<Cluster> latest = asker.lock();
-      if (latest != nullptr) TrySave(asker, name, Save{latest->decision().persistent(), number});
+      // By then there may be more to save.
+      if (latest) SaveOverrides(*latest, Save{latest->decision().persistent(), number});
     });
   };
   const bool accepted = worker_.Run([this, name, state = save.state, poster = poster_, finish] {

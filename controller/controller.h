@@ -104,8 +104,6 @@ class Controller : public Cluster::Owner {
   void NoticeForgotten(Node& node, const v1::Report& report);
   void SyncNodes(const v1::ControllerConfig& config);
   void Dial(Node& node, Duration silence);
-  void TryReserve(const std::weak_ptr<Cluster>& asker, const std::string& name, uint64_t at_least);
-  void TrySave(const std::weak_ptr<Cluster>& asker, const std::string& name, const Save& save);
 
   EventLoop* const loop_;
   const std::unique_ptr<IcmpProber> icmp_;

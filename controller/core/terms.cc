@@ -66,13 +66,11 @@ void Widen(const ClusterModel& model, Persistent* state) {
     }
   }
   if (before.terms_members.empty()) return;
-  for (const NodeModel& node : model.nodes) {
-    if (state->holder == node.name) state->holder = node.id;
-  }
   // The enumerators stand in the order of looseness.
   state->terms_policy = std::max(before.terms_policy, model.on_expiry);
   state->terms_members.clear();
   for (const NodeModel& node : model.nodes) {
+    if (state->holder == node.name) state->holder = node.id;
     if (NamedBy(before.terms_members, node)) state->terms_members.push_back(node.id);
   }
   if (state->terms_members.empty()) state->terms_members.emplace_back(kNobody);

@@ -162,23 +162,17 @@ void Node::Forget(const std::string& name, MonoTime now, Acts& acts) {
     acts.push_back(RemoveVip{name, vip, "no longer a member of the cluster"});
   }
   // The highest epoch and what is void stay known.
-  const Lease lease = cluster.lease;
+  Cluster kept;
+  kept.lease = cluster.lease;
+  kept.asked = cluster.asked;
+  kept.on_disk = cluster.on_disk;
+  kept.promised_until = cluster.promised_until;
+  kept.forgetting = cluster.forgetting;
+  kept.spec_pending = cluster.spec_pending;
+  kept.controller_pending = cluster.controller_pending;
+  kept.pending_promises = std::move(cluster.pending_promises);
+  cluster = std::move(kept);
   Record asked = cluster.asked;
-  const Record on_disk = cluster.on_disk;
-  const MonoTime promised_until = cluster.promised_until;
-  const bool forgetting = cluster.forgetting;
-  const bool spec_pending = cluster.spec_pending;
-  const bool controller_pending = cluster.controller_pending;
-  std::vector<PromiseRequest> pending = std::move(cluster.pending_promises);
-  cluster = Cluster();
-  cluster.lease = lease;
-  cluster.asked = asked;
-  cluster.on_disk = on_disk;
-  cluster.promised_until = promised_until;
-  cluster.forgetting = forgetting;
-  cluster.spec_pending = spec_pending;
-  cluster.controller_pending = controller_pending;
-  cluster.pending_promises = std::move(pending);
   asked.spec.reset();
   Persist(name, cluster, asked, acts);
   CheckBond(name, cluster, now, acts);

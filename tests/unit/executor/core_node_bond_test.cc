@@ -135,16 +135,8 @@ TEST(NodeBondTest, AShorterPromiseDoesNotShortenTheBond) {
 // Nor where the addresses were promised for a cluster that is not known here.
 TEST(NodeBondTest, NorDoesOneForAnUnknownCluster) {
   World w;
-  PromiseRequest request;
-  request.cluster = "api";
-  request.from = "slave";
-  request.epoch = 3;
-  request.vips = {MakeSpec().vips[0].address.address};
-  for (const int seconds : {10, 1}) {
-    ++request.id;
-    request.d = absl::Seconds(seconds);
-    w.Do(w.node.PromiseAsked(request, w.now));
-    ASSERT_TRUE(w.promise_answers.at(request.id).given);
+  for (const Duration d : {absl::Seconds(10), absl::Seconds(1)}) {
+    ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(3, d, "api")).given);
   }
   w.Connect();
   w.Send({Active(8)}, {MakeSpec()});
@@ -298,10 +290,7 @@ TEST(NodeBondTest, AForgottenClustersOldPromiseIsStillBeingForgotten) {
   ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
   w.disk_answers = false;
   w.Run(1200 * kMs);
-  Orders message;
-  message.answers = w.Newest();
-  message.forget = {kWeb};
-  w.SendMessage(message);
+  w.SendForgetting();
   w.Send({}, {MakeSpec()});
   EXPECT_FALSE(w.promise_answers.contains(w.AskedToPromise(7))) << "the disk is about to forget it";
 }
@@ -311,10 +300,7 @@ TEST(NodeBondTest, AForgottenClusterIsPromisedNothingMore) {
   World w;
   w.Connect();
   w.Send({Standby(7)}, {MakeSpec()});
-  Orders message;
-  message.answers = w.Newest();
-  message.forget = {kWeb};
-  w.SendMessage(message);
+  w.SendForgetting();
   EXPECT_FALSE(w.promise_answers.at(w.AskedToPromise(7)).given);
   w.Send({}, {MakeSpec()});
   EXPECT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
@@ -396,11 +382,7 @@ TEST(NodeBondTest, ABondOutlivesTheClustersAddress) {
     ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
     const std::string name = renamed ? "renamed" : kWeb;
     if (renamed) {
-      Orders message;
-      message.answers = w.Newest();
-      message.forget = {kWeb};
-      message.specs = {MakeSpec(name)};
-      w.SendMessage(message);
+      w.SendForgetting({MakeSpec(name)});
     }
     Spec other = MakeSpec(name, 12);
     other.vips = {MakeVip("192.168.0.112/24")};
@@ -420,13 +402,9 @@ TEST(NodeBondTest, ABondOutlivesNameAndAddress) {
   w.Connect();
   w.Send({Standby(7)}, {MakeSpec()});
   ASSERT_TRUE(w.promise_answers.at(w.AskedToPromise(7)).given);
-  Orders message;
-  message.answers = w.Newest();
-  message.forget = {kWeb};
-  message.specs = {MakeSpec("renamed")};
-  message.specs[0].vips = {MakeVip("192.168.0.112/24")};
-  message.orders = {Active(1, "renamed")};
-  w.SendMessage(message);
+  Spec renamed = MakeSpec("renamed");
+  renamed.vips = {MakeVip("192.168.0.112/24")};
+  w.SendForgetting({renamed}, {Active(1, "renamed")});
   w.RunRenewed(1050 * kMs);
   EXPECT_FALSE(w.node.Holds("renamed", w.now));
   w.RunRenewed(100 * kMs);
@@ -438,12 +416,7 @@ TEST(NodeBondTest, ABondOutlivesTheClustersName) {
   w.Connect();
   w.Send({Standby(7)}, {MakeSpec()});
   w.AskedToPromise(7);
-  Orders message;
-  message.answers = w.Newest();
-  message.forget = {kWeb};
-  message.specs = {MakeSpec("renamed")};
-  message.orders = {Active(1, "renamed")};
-  w.SendMessage(message);
+  w.SendForgetting({MakeSpec("renamed")}, {Active(1, "renamed")});
   EXPECT_FALSE(w.node.Holds("renamed", w.now));
   w.RunRenewed(1150 * kMs);
   EXPECT_TRUE(w.node.Holds("renamed", w.now));

@@ -20,13 +20,20 @@ Spec SpecWithPeers(int peers = 1, OnExpiry on_expiry = OnExpiry::kRelease) {
   return spec;
 }
 
-PromiseReply Yes(uint64_t epoch = 7) {
+PromiseReply Yes(uint64_t epoch = 7, Duration d = absl::Seconds(1)) {
   PromiseReply reply;
   reply.given = true;
   reply.epoch = epoch;
-  reply.d = absl::Seconds(1);
+  reply.d = d;
   reply.highest_epoch = epoch;
   return reply;
+}
+
+// Of so many peers the slave has promised, for long.
+void TakeOverPromised(World& w, int peers) {
+  w.TakeOver(7, SpecWithPeers(peers));
+  w.Run(kMs);
+  w.PromiseAnswers("slave", Yes(7, absl::Seconds(10)), w.now);
 }
 
 MonoTime GateOf(World& w) { return w.gates.at(MakeVip().address.address).until; }
@@ -141,11 +148,7 @@ TEST(NodePromiseTest, NorDoesItAskWhileItsLeaseStillRuns) {
 // It promised for the addresses of then.
 TEST(NodePromiseTest, WhatWasPromisedUnderAnotherSpecCountsNoMore) {
   World w;
-  w.TakeOver(7, SpecWithPeers(2));
-  PromiseReply reply = Yes();
-  reply.d = absl::Seconds(10);
-  w.Run(kMs);
-  w.PromiseAnswers("slave", reply, w.now);
+  TakeOverPromised(w, 2);
   Spec wider = SpecWithPeers(2);
   wider.revision = 12;
   wider.vips.push_back(MakeVip("192.168.0.112/24"));
@@ -154,7 +157,7 @@ TEST(NodePromiseTest, WhatWasPromisedUnderAnotherSpecCountsNoMore) {
   w.Send({order}, {wider});
   w.Disconnect();
   w.Run(kMs);
-  w.PromiseAnswers("third", reply, w.now);
+  w.PromiseAnswers("third", Yes(7, absl::Seconds(10)), w.now);
   w.Run(1000 * kMs);
   EXPECT_FALSE(w.node.Holds(kWeb, w.now)) << "the slave has not promised anew";
 }
@@ -162,11 +165,7 @@ TEST(NodePromiseTest, WhatWasPromisedUnderAnotherSpecCountsNoMore) {
 // Not even when it is the last of all and runs on: the lease ends with what was granted.
 TEST(NodePromiseTest, WhatAllHadPromisedUnderAnotherSpecCountsNoMore) {
   World w;
-  w.TakeOver(7, SpecWithPeers(1));
-  PromiseReply reply = Yes();
-  reply.d = absl::Seconds(10);
-  w.Run(kMs);
-  w.PromiseAnswers("slave", reply, w.now);
+  TakeOverPromised(w, 1);
   Spec wider = SpecWithPeers(1);
   wider.revision = 12;
   wider.vips.push_back(MakeVip("192.168.0.112/24"));
@@ -180,11 +179,7 @@ TEST(NodePromiseTest, WhatAllHadPromisedUnderAnotherSpecCountsNoMore) {
 
 TEST(NodePromiseTest, ANewMemberHasNotPromised) {
   World w;
-  w.TakeOver(7, SpecWithPeers(1));
-  PromiseReply reply = Yes();
-  reply.d = absl::Seconds(10);
-  w.Run(kMs);
-  w.PromiseAnswers("slave", reply, w.now);
+  TakeOverPromised(w, 1);
   Spec wider = SpecWithPeers(2);
   wider.revision = 12;
   w.Send({}, {wider});
@@ -195,14 +190,11 @@ TEST(NodePromiseTest, ANewMemberHasNotPromised) {
 
 TEST(NodePromiseTest, WhatWasPromisedToTheEpochBeforeCountsNoMore) {
   World w;
-  w.TakeOver(7, SpecWithPeers(2));
-  PromiseReply reply = Yes();
-  reply.d = absl::Seconds(10);
-  w.Run(kMs);
-  w.PromiseAnswers("slave", reply, w.now);
+  TakeOverPromised(w, 2);
   w.Send({Active(8)});
   ASSERT_EQ(w.node.epoch(kWeb), 8U);
   w.Disconnect();
+  PromiseReply reply = Yes(7, absl::Seconds(10));
   reply.epoch = 8;
   w.PromiseAnswers("third", reply, w.now);
   w.Run(1000 * kMs);
@@ -211,11 +203,7 @@ TEST(NodePromiseTest, WhatWasPromisedToTheEpochBeforeCountsNoMore) {
 
 TEST(NodePromiseTest, WhatWasPromisedToAnEarlierLeaseCountsNoMore) {
   World w;
-  w.TakeOver(7, SpecWithPeers(2));
-  PromiseReply reply = Yes();
-  reply.d = absl::Seconds(10);
-  w.Run(kMs);
-  w.PromiseAnswers("slave", reply, w.now);
+  TakeOverPromised(w, 2);
   w.Send({Standby(7)});
   Order again = Active(7);
   again.start_attempt = 2;
@@ -223,7 +211,7 @@ TEST(NodePromiseTest, WhatWasPromisedToAnEarlierLeaseCountsNoMore) {
   ASSERT_TRUE(w.node.Holds(kWeb, w.now));
   ASSERT_EQ(w.services[kSite], State::kRunning);
   w.Disconnect();
-  w.PromiseAnswers("third", reply, w.now);
+  w.PromiseAnswers("third", Yes(7, absl::Seconds(10)), w.now);
   w.Run(1000 * kMs);
   EXPECT_FALSE(w.node.Holds(kWeb, w.now));
 }

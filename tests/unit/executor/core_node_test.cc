@@ -338,10 +338,7 @@ TEST(NodeTest, FirewallRulesOfAllClustersAreMerged) {
   w.Send({}, {web, api});
   EXPECT_THAT(w.Log(), IsEmpty()) << "nothing changed";
 
-  Orders forget;
-  forget.answers = w.Newest();
-  forget.forget = {kWeb};
-  w.SendMessage(forget);
+  w.SendForgetting();
   EXPECT_THAT(w.Log(), Contains("0 firewall applied"));
   expected = {};
   expected.tcp_sources[80] = {b};

@@ -132,6 +132,15 @@ void World::SendAnswering(ReportId answers, std::vector<Order> orders, std::vect
   SendMessage(message);
 }
 
+void World::SendForgetting(std::vector<Spec> specs, std::vector<Order> orders) {
+  Orders message;
+  message.answers = Newest();
+  message.forget = {kWeb};
+  message.specs = std::move(specs);
+  message.orders = std::move(orders);
+  SendMessage(message);
+}
+
 void World::SendMessage(const Orders& orders) {
   Tick();
   Do(node.Obey(orders, now));

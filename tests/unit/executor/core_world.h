@@ -50,6 +50,8 @@ class World {
   void Send(std::vector<Order> orders, std::vector<Spec> specs = {});
   void Renew() { Send(std::vector<Order>{}); }
   void SendAnswering(ReportId answers, std::vector<Order> orders, std::vector<Spec> specs = {});
+  // That web is to be forgotten, and maybe what comes in its place.
+  void SendForgetting(std::vector<Spec> specs = {}, std::vector<Order> orders = {});
   void SendMessage(const Orders& orders);
 
   // Moves time on, doing whatever is due: at NextDeadline, or at every millisecond.
