@@ -223,7 +223,8 @@ TEST_P(SafetyDaemonTest, ExecutorsThatAreToldToEndHandOver) {
   ExpectOutageWithin(Measure(mark, "both back"), TakeoverBound());
 }
 
-// Under a sanitizer, with the machine busy, an executor takes most of a second to end and to start again.
+// Under a sanitizer, with the machine busy, an executor takes most of a second to end and to start
+// again.
 TEST_P(SafetyDaemonTest, ExecutorToldToEndUnderPauseLeavesTheVipToTheNextOne) {
   ASSERT_OK(Up({.ttl = absl::Seconds(2)}));
   ASSERT_OK(Ctl({"pause", "web"}));
