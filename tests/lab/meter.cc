@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "common/boot_clock.h"
 
@@ -123,10 +124,24 @@ void Meter::FinishWhenAnswered() {
 
 MonoTime Meter::Mark() const { return BootNow(); }
 
-MeterReport Meter::Since(MonoTime mark) const {
+MeterReport Meter::Since(MonoTime mark) const { return Report(mark, BootNow()); }
+
+MeterReport Meter::Settled(MonoTime mark) const {
+  const MonoTime called = BootNow();
+  const auto is_waited_for = [&](const Request& request) {
+    return request.sent <= called && request.answers.empty() && !request.failed;
+  };
+  while (BootNow() - called < options_.timeout &&
+         absl::c_any_of(http_.Since(std::max(mark, started_)), is_waited_for)) {
+    Pause(absl::Milliseconds(5));
+  }
+  return Report(mark, called);
+}
+
+MeterReport Meter::Report(MonoTime from, MonoTime until) const {
   MeterReport report;
-  report.from = std::max(mark, started_);
-  report.until = std::min(BootNow(), stopped_);
+  report.from = std::max(from, started_);
+  report.until = std::min(until, stopped_);
   ReportOptions options;
   options.from = report.from;
   options.until = report.until;

@@ -64,6 +64,9 @@ class Meter {
   MonoTime Mark() const;
   // What was asked from `mark` until now, or until Stop().
   MeterReport Since(MonoTime mark) const;
+  // The same, taken once every HTTP request that was asked before the call is answered or has
+  // failed (its timeout at the longest): on a busy machine an answer may be late, which is no loss.
+  MeterReport Settled(MonoTime mark) const;
   // Asks no more, waits until every HTTP request is answered or has failed (its timeout at the
   // longest), and reports on all since the start. A second call only reports.
   MeterReport Stop();
@@ -80,6 +83,7 @@ class Meter {
   absl::Status Prepare();
   void Tick() ABSL_LOCKS_EXCLUDED(mutex_);
   void FinishWhenAnswered();
+  MeterReport Report(MonoTime from, MonoTime until) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Lab& lab_;
   const MeterOptions options_;

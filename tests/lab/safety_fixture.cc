@@ -328,15 +328,7 @@ bool SafetyTest::ServesStaleNeighbour(std::string_view node) const {
 }
 
 MeterReport SafetyTest::Measure(MonoTime mark, const std::string& what) {
-  // A request that was on its way when the report was made is answered in the next one; one that
-  // failed stays so.
-  constexpr int kTries = 5;
-  MeterReport report = meter_->Since(mark);
-  for (int i = 0; i < kTries && report.http.failed > 0; ++i) {
-    Pause(absl::Milliseconds(150));
-    MeterReport again = meter_->Since(mark);
-    if (again.http.failed < report.http.failed) report = std::move(again);
-  }
+  const MeterReport report = meter_->Settled(mark);
   const auto ms = [](Duration duration) { return absl::ToDoubleMilliseconds(duration); };
   const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();
   const std::string line = absl::StrFormat(

@@ -118,7 +118,7 @@ TEST_P(ScenarioTest, HttpdKilledAndBrokenTheSlaveServesUntilItIsMended) {
   EXPECT_LT(meter_->Since(mark).http.outage.length, absl::Seconds(5)) << Everything();
   // The failback is tried, fails, and costs the client nothing.
   ASSERT_OK(AwaitLog("event=move_abandoned"));
-  EXPECT_EQ(meter_->Since(mark).http.now, "slave");
+  EXPECT_EQ(meter_->Settled(mark).http.now, "slave");
   const MonoTime mended = meter_->Mark();
   ASSERT_OK(hb_->MendService("master"));
   ASSERT_OK(meter_->WaitUntilServedBy("master", kLong));
@@ -199,7 +199,7 @@ TEST_P(ScenarioTest, OperatorMovesPausesAndFailsBack) {
   EXPECT_LT(meter_->Since(mark).http.outage.length, absl::Seconds(1)) << Everything();
   // An operator's placement stays: no automatic failback.
   Pause(absl::Seconds(3));
-  EXPECT_EQ(meter_->Since(mark).http.now, "slave");
+  EXPECT_EQ(meter_->Settled(mark).http.now, "slave");
   result = hb_->Ctl({"pause", "web"});
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->status, 0) << result->output;
@@ -226,7 +226,7 @@ TEST_P(ScenarioTest, ControllerRestartedTheHolderGoesOn) {
   ASSERT_OK(hb_->StartController());
   ASSERT_OK(AwaitLog("event=adopted"));
   Pause(absl::Seconds(3));
-  const MeterReport report = meter_->Since(mark);
+  const MeterReport report = meter_->Settled(mark);
   EXPECT_EQ(report.http.now, "master");
   EXPECT_EQ(report.http.failed, 0) << Everything();
   EXPECT_EQ(report.http.moves.size(), 0u) << Everything();
@@ -260,7 +260,7 @@ TEST_P(ScenarioTest, HangupReopensTheLogAndReadsTheConfigAnew) {
   const auto status = hb_->Ctl({"status", "-o", "json"});
   ASSERT_TRUE(status.ok()) << status.status();
   EXPECT_THAT(status->output, HasSubstr("\"ttl\": \"2s\""));
-  const MeterReport report = meter_->Since(mark);
+  const MeterReport report = meter_->Settled(mark);
   EXPECT_EQ(report.http.failed, 0) << Everything();
   EXPECT_EQ(report.http.now, "master");
   ASSERT_OK((*controller)->Signal(SIGTERM));
@@ -291,7 +291,7 @@ TEST_P(ScenarioTest, TwoClustersShareTheNodesAndTheirStreams) {
   // Each is active on the node that it prefers; both httpds run.
   for (int i = 0; i < 100 && serves_second().empty(); ++i) Pause(absl::Milliseconds(100));
   EXPECT_THAT(serves_second(), HasSubstr("slave"));
-  EXPECT_EQ(meter_->Since(MonoTime()).http.now, "master");
+  EXPECT_EQ(meter_->Settled(MonoTime()).http.now, "master");
   // The master leaves: both are served by the slave.
   ASSERT_OK(lab_->PullCable("master"));
   ASSERT_OK(meter_->WaitUntilServedBy("slave", kLong));
