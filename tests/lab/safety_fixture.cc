@@ -328,7 +328,7 @@ bool SafetyTest::ServesStaleNeighbour(std::string_view node) const {
 }
 
 MeterReport SafetyTest::Measure(MonoTime mark, const std::string& what) {
-  const MeterReport report = meter_->Settled(mark);
+  MeterReport report = meter_->Settled(mark);
   const auto ms = [](Duration duration) { return absl::ToDoubleMilliseconds(duration); };
   const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();
   const std::string line = absl::StrFormat(
