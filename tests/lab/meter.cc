@@ -131,8 +131,10 @@ MeterReport Meter::Settled(MonoTime mark) const {
   const auto is_waited_for = [&](const Request& request) {
     return request.sent <= called && request.answers.empty() && !request.failed;
   };
+  // Older ones have had their time.
+  const MonoTime oldest = std::max(mark, called - options_.timeout);
   while (BootNow() - called < options_.timeout &&
-         absl::c_any_of(http_.Since(std::max(mark, started_)), is_waited_for)) {
+         absl::c_any_of(http_.Since(oldest), is_waited_for)) {
     Pause(absl::Milliseconds(5));
   }
   return Report(mark, called);
